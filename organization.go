@@ -107,8 +107,7 @@ type RoleDraft struct {
 	Permissions []string `json:"permissions" maxItems:"500"`
 }
 
-// RoleEdit changes what is not nil.
+// RoleEdit sets a role's permissions. Its name is what members hold it by and stays.
 type RoleEdit struct {
-	Name        *string   `json:"name,omitempty" pattern:"^[a-z0-9][a-z0-9_-]{0,62}$" patternDescription:"a lower-case letter or digit, then those, - or _, at most 63 characters"`
-	Permissions *[]string `json:"permissions,omitempty" maxItems:"500"`
+	Permissions []string `json:"permissions" maxItems:"500"`
 }

@@ -1,0 +1,201 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"database/sql"
+
+	"github.com/counterfoil/counterfoil"
+)
+
+// Append adds an event to the transaction. It is numbered and chained with the commit; ID, OrganizationID and Timestamp
+// are filled in here.
+func (tx *Tx) Append(e counterfoil.Event) {
+	e.ID = NewID("evt")
+	e.OrganizationID = tx.org
+	e.Timestamp = tx.now.Time()
+	if len(e.Metadata) == 0 {
+		e.Metadata = json.RawMessage("{}")
+	}
+	tx.events = append(tx.events, e)
+}
+
+// head is the last entry of the log: the next one is chained to it.
+type head struct {
+	number  int64
+	hash    []byte
+	unknown bool
+}
+
+func lastEntry(q querier) (head, error) {
+	var h head
+	err := q.row("SELECT seq, hash FROM events WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1").Scan(&h.number, &h.hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return h, err
+}
+
+// ChainHash is the hash of entry number with the stored body, chained to the hash before it:
+// SHA-256(previous ‖ number as 8 bytes, big endian ‖ body). The first entry's previous is empty.
+func ChainHash(previous []byte, number int64, body string) []byte {
+	h := sha256.New()
+	h.Write(previous)
+	h.Write(binary.BigEndian.AppendUint64(nil, uint64(number)))
+	h.Write([]byte(body))
+	return h.Sum(nil)
+}
+
+// eventBody is what is stored of an event and hashed: everything but its number and hash.
+func eventBody(e *counterfoil.Event) (string, error) {
+	stored := *e
+	stored.Number, stored.Hash = 0, nil
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(&stored); err != nil {
+		return "", fmt.Errorf("encoding event: %w", err)
+	}
+	return string(bytes.TrimRight(b.Bytes(), "\n")), nil
+}
+
+// eventToken is the token that an event concerns, for the filter by token.
+func eventToken(e *counterfoil.Event) string {
+	if e.Target.Kind == "token" {
+		return e.Target.ID
+	}
+	return e.Actor.TokenID
+}
+
+// insertNumbered writes e as the entry after h.
+func insertNumbered(q querier, h head, e *counterfoil.Event) (head, error) {
+	body, err := eventBody(e)
+	if err != nil {
+		return h, err
+	}
+	next := head{number: h.number + 1, hash: ChainHash(h.hash, h.number+1, body)}
+	e.Number, e.Hash = next.number, next.hash
+	_, err = q.exec("INSERT INTO events (seq, id, organization, type, action, at, user_uuid, token, body, hash) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)",
+		next.number, e.ID, e.OrganizationID, e.Type, e.Action, int64(counterfoil.At(e.Timestamp)), e.User.UUID, eventToken(e), body, next.hash)
+	return next, err
+}
+
+// insertUnnumbered writes e for the sequencer to number after the commit (PostgreSQL).
+func insertUnnumbered(q querier, e *counterfoil.Event) error {
+	body, err := eventBody(e)
+	if err != nil {
+		return err
+	}
+	_, err = q.exec("INSERT INTO events (id, organization, type, action, at, user_uuid, token, body) VALUES ($1,$2,$3,$4,$5,$6,$7,$8)",
+		e.ID, e.OrganizationID, e.Type, e.Action, int64(counterfoil.At(e.Timestamp)), e.User.UUID, eventToken(e), body)
+	return err
+}
+
+// LastEvent returns the number of the last entry, 0 when the log is empty. It crosses organizations: the log is one.
+func (s *Store) LastEvent(ctx context.Context) (int64, error) {
+	var n int64
+	err := s.engine.view(ctx, func(q querier) error {
+		h, err := lastEntry(q)
+		n = h.number
+		return err
+	})
+	return n, err
+}
+
+// Follow returns up to limit entries after number, in order and without holes. It crosses organizations: followers read
+// the whole log.
+func (s *Store) Follow(ctx context.Context, number int64, limit int) ([]counterfoil.Event, error) {
+	var out []counterfoil.Event
+	err := s.engine.view(ctx, func(q querier) (err error) {
+		out, err = scanEvents(q, "SELECT seq, body, hash FROM events WHERE seq > $1 ORDER BY seq LIMIT $2", number, limit)
+		return err
+	})
+	return out, err
+}
+
+// Events returns up to limit of the organization's entries after number, in order.
+func (tx *Tx) Events(number int64, limit int) ([]counterfoil.Event, error) {
+	return scanEvents(tx.q, "SELECT seq, body, hash FROM events WHERE organization = $1 AND seq > $2 ORDER BY seq LIMIT $3", tx.org, number, limit)
+}
+
+func scanEvents(q querier, query string, args ...any) ([]counterfoil.Event, error) {
+	return collect(q, func(r scanner) (counterfoil.Event, error) {
+		var e counterfoil.Event
+		var number int64
+		var body string
+		var hash []byte
+		if err := r.Scan(&number, &body, &hash); err != nil {
+			return e, err
+		}
+		if err := json.Unmarshal([]byte(body), &e); err != nil {
+			return e, fmt.Errorf("entry %d is damaged: %w", number, err)
+		}
+		e.Number, e.Hash = number, hash
+		return e, nil
+	}, query, args...)
+}
+
+// VerifyChain checks the hashes of the whole log in order and returns how many entries it holds and the number of the
+// first bad one, 0 when there is none. It crosses organizations: the chain is one.
+func (s *Store) VerifyChain(ctx context.Context) (entries, bad int64, err error) {
+	const page = 1000
+	var previous []byte
+	for {
+		type entry struct {
+			number int64
+			body   string
+			hash   []byte
+		}
+		var part []entry
+		err := s.engine.view(ctx, func(q querier) (err error) {
+			part, err = collect(q, func(r scanner) (e entry, err error) {
+				return e, r.Scan(&e.number, &e.body, &e.hash)
+			}, "SELECT seq, body, hash FROM events WHERE seq > $1 ORDER BY seq LIMIT $2", entries, page)
+			return err
+		})
+		if err != nil || len(part) == 0 {
+			return entries, 0, err
+		}
+		for _, e := range part {
+			want := ChainHash(previous, entries+1, e.body)
+			if e.number != entries+1 || !bytes.Equal(want, e.hash) {
+				return entries, entries + 1, nil
+			}
+			entries, previous = e.number, e.hash
+		}
+	}
+}
+
+// collect runs a query and scans every row.
+func collect[T any](q querier, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	r, err := q.query(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var out []T
+	for r.Next() {
+		v, err := scan(r)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, r.Err()
+}
+
+// find scans the one row of a query; false when there is none.
+func find[T any](q querier, scan func(scanner) (T, error), query string, args ...any) (T, bool, error) {
+	v, err := scan(q.row(query, args...))
+	if errors.Is(err, sql.ErrNoRows) {
+		var zero T
+		return zero, false, nil
+	}
+	return v, err == nil, err
+}

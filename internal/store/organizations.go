@@ -1,0 +1,99 @@
+package store
+
+import (
+	"context"
+
+	"github.com/counterfoil/counterfoil"
+)
+
+// Organization is a stored organization. Version rises with every change of the organization, its policies, IP filters
+// or roles, so that whoever compiled its rules knows when they are old.
+type Organization struct {
+	counterfoil.Organization
+	Deleted bool
+	Version int64
+}
+
+const organizationColumns = "id, slug, name, plan, license, status, data_center, created_at, deleted_at, version"
+
+func scanOrganization(r scanner) (Organization, error) {
+	var o Organization
+	var created, deleted counterfoil.Instant
+	err := r.Scan(&o.ID, &o.Slug, &o.Name, &o.Plan, &o.License, &o.Status, &o.DataCenter, &created, &deleted, &o.Version)
+	o.CreatedAt, o.Deleted = created.Time(), deleted != 0
+	return o, err
+}
+
+// ResolveOrganization finds the id of an organization from its id or slug; deleted ones are not found. It crosses
+// organizations: it is how a path names one.
+func (s *Store) ResolveOrganization(ctx context.Context, idOrSlug string) (id string, found bool, err error) {
+	err = s.engine.view(ctx, func(q querier) (err error) {
+		id, found, err = find(q, func(r scanner) (id string, err error) { return id, r.Scan(&id) },
+			"SELECT id FROM organizations WHERE (id = $1 OR slug = $2) AND deleted_at = 0", idOrSlug, idOrSlug)
+		return err
+	})
+	return id, found, err
+}
+
+// Organizations lists those that are not deleted, oldest first, after the given id. It crosses organizations: only the
+// instance's own credentials may ask.
+func (s *Store) Organizations(ctx context.Context, after string, limit int) (list []Organization, err error) {
+	err = s.engine.view(ctx, func(q querier) (err error) {
+		list, err = collect(q, scanOrganization, "SELECT "+organizationColumns+
+			" FROM organizations WHERE deleted_at = 0 AND id > $1 ORDER BY id LIMIT $2", after, limit)
+		return err
+	})
+	return list, err
+}
+
+// CurrentOrganization is the transaction's organization, deleted or not.
+func (tx *Tx) CurrentOrganization() (Organization, bool, error) {
+	return find(tx.q, scanOrganization, "SELECT "+organizationColumns+" FROM organizations WHERE id = $1", tx.org)
+}
+
+// InsertOrganization adds the organization that the transaction is bound to, with the default policies. ErrTaken: the
+// slug is in use.
+func (tx *Tx) InsertOrganization(o counterfoil.Organization) error {
+	_, err := tx.q.exec("INSERT INTO organizations ("+organizationColumns+") VALUES ($1,$2,$3,$4,$5,$6,$7,$8,0,1)",
+		tx.org, o.Slug, o.Name, o.Plan, string(o.License), string(o.Status), o.DataCenter, int64(tx.now))
+	if err != nil {
+		return err
+	}
+	for _, kind := range counterfoil.PolicyKinds {
+		p := counterfoil.DefaultPolicy(kind)
+		_, err := tx.q.exec(`INSERT INTO policies (organization, kind, allowed, max_lifetime, default_lifetime, expiry_required,
+			enforced_ip_filter, custom_ip_filter, permission_updates, version) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,1)`,
+			tx.org, string(kind), flag(p.Allowed), p.MaxLifetimeSeconds, p.DefaultLifetimeSeconds, flag(p.ExpiryRequired),
+			p.EnforcedIPFilter, flag(p.CustomIPFilterAllowed), flag(p.PermissionUpdatesAllowed))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// UpdateOrganization writes what of it may change. The transaction must hold ForRules.
+func (tx *Tx) UpdateOrganization(o counterfoil.Organization) error {
+	_, err := tx.q.exec("UPDATE organizations SET name=$1, plan=$2, license=$3, status=$4, data_center=$5, version=version+1 WHERE id=$6",
+		o.Name, o.Plan, string(o.License), string(o.Status), o.DataCenter, tx.org)
+	return err
+}
+
+// DeleteOrganization marks the organization as deleted and frees its slug; its log stays.
+func (tx *Tx) DeleteOrganization() error {
+	_, err := tx.q.exec("UPDATE organizations SET deleted_at=$1, slug=id, status=$2, version=version+1 WHERE id=$3",
+		int64(tx.now), string(counterfoil.OrgSuspended), tx.org)
+	return err
+}
+
+// touchRules raises the organization's version.
+func (tx *Tx) touchRules() error {
+	_, err := tx.q.exec("UPDATE organizations SET version=version+1 WHERE id=$1", tx.org)
+	return err
+}
+
+// OrganizationCount counts the organizations that ever were. It crosses organizations: it tells an empty instance.
+func (s *Store) OrganizationCount(ctx context.Context) (n int64, err error) {
+	err = s.engine.view(ctx, func(q querier) error { return q.row("SELECT COUNT(*) FROM organizations").Scan(&n) })
+	return n, err
+}

@@ -1,0 +1,174 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+// postgresEngine runs writers side by side, each in its own transaction; the sequencer (sequence.go) numbers what they
+// committed, and the guard (guard.go) keeps this process the only server of the database.
+type postgresEngine struct {
+	db    *sql.DB
+	seq   *sequencer
+	guard *guard
+}
+
+func openPostgres(ctx context.Context, c Config) (_ engine, err error) {
+	config, err := pgx.ParseConfig(c.DatabaseURL)
+	if err != nil {
+		return nil, errors.New("the database URL is not one that PostgreSQL understands (postgres://user:password@host:port/name)")
+	}
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = "counterfoil"
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 5 * time.Second
+	}
+	e := &postgresEngine{db: stdlib.OpenDB(*config)}
+	defer func() {
+		if err != nil {
+			e.close()
+		}
+	}()
+	e.db.SetMaxOpenConns(40)
+	e.db.SetMaxIdleConns(40)
+	e.db.SetConnMaxIdleTime(5 * time.Minute)
+	var version int
+	if err := e.db.QueryRowContext(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
+		return nil, fmt.Errorf("asking PostgreSQL for its version: %w", err)
+	}
+	if version < 150000 {
+		return nil, fmt.Errorf("PostgreSQL %d is too old: 15 or later is needed", version/10000)
+	}
+	if e.guard, err = startGuard(ctx, config); err != nil {
+		return nil, err
+	}
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return nil, err
+	}
+	spell := strings.NewReplacer("{{blob}}", "BYTEA", "{{name}}", `TEXT COLLATE "C"`,
+		"{{seq}}", "ord BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, seq BIGINT UNIQUE")
+	if err := migrate(ctx, e.db, goose.DialectPostgres, spell, goose.WithSessionLocker(locker)); err != nil {
+		return nil, err
+	}
+	if _, err := e.db.ExecContext(ctx, "CREATE INDEX IF NOT EXISTS events_unnumbered ON events (ord) WHERE seq IS NULL"); err != nil {
+		return nil, err
+	}
+	if err := e.guard.settle(ctx, e.db); err != nil {
+		return nil, err
+	}
+	e.seq = startSequencer(e.db)
+	return e, e.seq.wait(ctx) // what an earlier process committed and left unnumbered
+}
+
+func (e *postgresEngine) view(ctx context.Context, fn func(querier) error) error {
+	tx, err := e.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return failure{err}
+	}
+	defer tx.Rollback()
+	return unavailableUnlessOurs(fn(pgTx{ctx, tx}))
+}
+
+func (e *postgresEngine) update(ctx context.Context, org string, lock Lock, fn func(*Tx) error) (err error) {
+	// A commit that has begun is waited for, so that its outcome is known; the pool's own limits bound it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	if _, ok := e.guard.alive(); !ok {
+		return failure{errors.New("this process does not hold the database's server lock")}
+	}
+	sqlTx, err := e.db.BeginTx(ctx, nil)
+	if err != nil {
+		return failure{err}
+	}
+	defer sqlTx.Rollback()
+	defer func() {
+		if p := recover(); p != nil {
+			err = failure{fmt.Errorf("panic in a write: %v\n%s", p, debug.Stack())}
+		}
+	}()
+	tx := &Tx{q: pgTx{ctx, sqlTx}}
+	take := "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 1))"
+	if lock == ForRules {
+		take = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))"
+	}
+	if _, err := tx.q.exec(take, org); err != nil {
+		return failure{err}
+	}
+	if err := fn(tx); err != nil {
+		return unavailableUnlessOurs(err)
+	}
+	for i := range tx.events {
+		if err := insertUnnumbered(tx.q, &tx.events[i]); err != nil {
+			return failure{err}
+		}
+	}
+	if err := sqlTx.Commit(); err != nil {
+		return failure{fmt.Errorf("committing: %w", err)}
+	}
+	if len(tx.events) == 0 {
+		return nil
+	}
+	return unavailable(e.seq.wait(ctx))
+}
+
+func (e *postgresEngine) alive() (uint64, bool)          { return e.guard.alive() }
+func (e *postgresEngine) name() string                   { return "postgres" }
+func (e *postgresEngine) ping(ctx context.Context) error { return e.db.PingContext(ctx) }
+
+func (e *postgresEngine) close() error {
+	if e.seq != nil {
+		e.seq.stop()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		_ = sign(ctx, e.db, "stopped") // unsigned, the next server waits a little longer
+		cancel()
+	}
+	if e.guard != nil {
+		e.guard.stop()
+	}
+	return e.db.Close()
+}
+
+// pgTx is a querier on one transaction.
+type pgTx struct {
+	ctx context.Context
+	tx  *sql.Tx
+}
+
+func (t pgTx) exec(query string, args ...any) (int64, error) {
+	r, err := t.tx.ExecContext(t.ctx, query, args...)
+	if err != nil {
+		return 0, postgresError(err)
+	}
+	return r.RowsAffected()
+}
+
+func (t pgTx) query(query string, args ...any) (rows, error) {
+	return t.tx.QueryContext(t.ctx, query, args...)
+}
+
+func (t pgTx) row(query string, args ...any) scanner {
+	return t.tx.QueryRowContext(t.ctx, query, args...)
+}
+func (t pgTx) forUpdate() string { return " FOR UPDATE" }
+func (t pgTx) forShare() string  { return " FOR SHARE" }
+
+func postgresError(err error) error {
+	var e *pgconn.PgError
+	if errors.As(err, &e) && e.Code == "23505" { // unique_violation
+		return ErrTaken
+	}
+	return err
+}

@@ -1,0 +1,106 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+)
+
+// A migration is SQL for both engines; {{blob}}, {{name}} and {{seq}} are what they spell differently. Migrations are
+// numbered, forward only, and never edited once released; the previous binary must run on the next schema.
+var migrations = []string{
+	1: `
+CREATE TABLE instance (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+
+CREATE TABLE organizations (
+	id TEXT PRIMARY KEY, slug TEXT NOT NULL UNIQUE, name TEXT NOT NULL, plan TEXT NOT NULL, license TEXT NOT NULL,
+	status TEXT NOT NULL, data_center TEXT NOT NULL, created_at BIGINT NOT NULL, deleted_at BIGINT NOT NULL,
+	version BIGINT NOT NULL);
+
+CREATE TABLE users (id TEXT PRIMARY KEY, email TEXT NOT NULL UNIQUE, name TEXT NOT NULL, created_at BIGINT NOT NULL);
+
+CREATE TABLE members (
+	id TEXT PRIMARY KEY, organization TEXT NOT NULL, user_id TEXT NOT NULL, roles TEXT NOT NULL, status TEXT NOT NULL,
+	external_id TEXT NOT NULL, created_at BIGINT NOT NULL, version BIGINT NOT NULL, UNIQUE (organization, user_id));
+
+CREATE TABLE roles (
+	id TEXT PRIMARY KEY, organization TEXT NOT NULL, name {{name}} NOT NULL, permissions TEXT NOT NULL,
+	created_at BIGINT NOT NULL, version BIGINT NOT NULL, UNIQUE (organization, name));
+
+CREATE TABLE ip_filters (
+	id TEXT PRIMARY KEY, organization TEXT NOT NULL, name {{name}} NOT NULL, rules TEXT NOT NULL,
+	created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, version BIGINT NOT NULL, UNIQUE (organization, name));
+
+CREATE TABLE policies (
+	organization TEXT NOT NULL, kind TEXT NOT NULL, allowed BIGINT NOT NULL, max_lifetime BIGINT, default_lifetime BIGINT,
+	expiry_required BIGINT NOT NULL, enforced_ip_filter TEXT, custom_ip_filter BIGINT NOT NULL,
+	permission_updates BIGINT NOT NULL, version BIGINT NOT NULL, PRIMARY KEY (organization, kind));
+
+CREATE TABLE tokens (
+	id TEXT PRIMARY KEY, organization TEXT NOT NULL, kind TEXT NOT NULL, integration TEXT NOT NULL, owner TEXT NOT NULL,
+	name {{name}} NOT NULL, hint TEXT NOT NULL, permissions TEXT NOT NULL, ip_filter TEXT NOT NULL,
+	digest {{blob}} NOT NULL, key_id BIGINT NOT NULL, previous_digest {{blob}}, previous_key_id BIGINT NOT NULL,
+	previous_until BIGINT NOT NULL, paused BIGINT NOT NULL, created_at BIGINT NOT NULL, created_by TEXT NOT NULL,
+	renewed_at BIGINT NOT NULL, expires_at BIGINT NOT NULL, revoked_at BIGINT NOT NULL, revoked_by TEXT NOT NULL,
+	revoked_reason TEXT NOT NULL, receipt TEXT NOT NULL, version BIGINT NOT NULL);
+CREATE INDEX tokens_by_age ON tokens (organization, created_at, id);
+CREATE INDEX tokens_by_owner ON tokens (owner) WHERE owner <> '';
+CREATE INDEX tokens_by_ip_filter ON tokens (ip_filter) WHERE ip_filter <> '';
+
+CREATE TABLE token_uses (token TEXT PRIMARY KEY, at BIGINT NOT NULL, ip TEXT NOT NULL);
+CREATE TABLE token_use_days (
+	token TEXT NOT NULL, day BIGINT NOT NULL, ip TEXT NOT NULL, uses BIGINT NOT NULL, PRIMARY KEY (token, day, ip));
+
+CREATE TABLE events (
+	{{seq}}, id TEXT NOT NULL UNIQUE, organization TEXT NOT NULL, type TEXT NOT NULL, action TEXT NOT NULL,
+	at BIGINT NOT NULL, user_uuid TEXT NOT NULL, token TEXT NOT NULL, body TEXT NOT NULL, hash {{blob}});
+CREATE INDEX events_by_organization ON events (organization, seq);
+
+CREATE TABLE idempotency (
+	caller TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, token TEXT NOT NULL, answer TEXT NOT NULL,
+	created_at BIGINT NOT NULL, PRIMARY KEY (caller, key));
+CREATE INDEX idempotency_by_age ON idempotency (created_at);
+
+CREATE TABLE receipts (id TEXT PRIMARY KEY, organization TEXT NOT NULL, answer TEXT NOT NULL);
+
+CREATE TABLE refusals (
+	id TEXT PRIMARY KEY, organization TEXT NOT NULL, token TEXT NOT NULL, code TEXT NOT NULL, ip TEXT NOT NULL,
+	endpoint TEXT NOT NULL, permissions TEXT NOT NULL, first_at BIGINT NOT NULL, last_at BIGINT NOT NULL,
+	count BIGINT NOT NULL, trace TEXT NOT NULL);
+`,
+}
+
+// migrate brings the schema up to date. It refuses a schema newer than it knows only where the newer one says that it
+// contracted: expand first, contract a version later.
+func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, spell *strings.Replacer, options ...goose.ProviderOption) error {
+	var steps []*goose.Migration
+	for version, text := range migrations {
+		if text == "" {
+			continue
+		}
+		text = spell.Replace(text)
+		steps = append(steps, goose.NewGoMigration(int64(version), &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
+			for statement := range strings.SplitSeq(text, ";\n") {
+				if strings.TrimSpace(statement) == "" {
+					continue
+				}
+				if _, err := tx.ExecContext(ctx, statement); err != nil {
+					return fmt.Errorf("%.60q: %w", strings.TrimSpace(statement), err)
+				}
+			}
+			return nil
+		}}, nil))
+	}
+	options = append(options, goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true))
+	p, err := goose.NewProvider(dialect, db, nil, options...)
+	if err != nil {
+		return err
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("migrating the schema: %w", err)
+	}
+	return nil
+}

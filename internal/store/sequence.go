@@ -1,0 +1,129 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// sequencer gives every committed event of PostgreSQL its number and chain hash, many in one batch, under one advisory
+// lock. Readers know that number only, so none can pass a transaction that is still open: a late commit gets a late
+// number.
+type sequencer struct {
+	db   *sql.DB
+	wake chan struct{}
+	done chan struct{}
+	quit context.CancelFunc
+
+	mu      sync.Mutex
+	waiting []chan error // committed before the next pass begins
+}
+
+const (
+	sequenceLock  = 7_265_001 // pg_advisory_xact_lock: one numbering pass at a time, in any process
+	sequenceBatch = 2000
+	sequenceIdle  = time.Second // a pass at least this often picks up what a lost process left
+)
+
+func startSequencer(db *sql.DB) *sequencer {
+	ctx, quit := context.WithCancel(context.Background())
+	s := &sequencer{db: db, wake: make(chan struct{}, 1), done: make(chan struct{}), quit: quit}
+	go s.run(ctx)
+	return s
+}
+
+func (s *sequencer) stop() {
+	s.quit()
+	<-s.done
+}
+
+// wait returns when everything that was committed before the call is numbered.
+func (s *sequencer) wait(ctx context.Context) error {
+	ch := make(chan error, 1)
+	s.mu.Lock()
+	s.waiting = append(s.waiting, ch)
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	select {
+	case err := <-ch:
+		return err
+	case <-s.done:
+		return errors.New("the store is closed")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *sequencer) run(ctx context.Context) {
+	defer close(s.done)
+	idle := time.NewTicker(sequenceIdle)
+	defer idle.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+		case <-idle.C:
+		}
+		s.mu.Lock()
+		waiting := s.waiting
+		s.waiting = nil
+		s.mu.Unlock()
+		var err error
+		for full := true; full && err == nil; {
+			full, err = s.pass(ctx)
+		}
+		if err != nil {
+			err = fmt.Errorf("numbering events: %w", err)
+		}
+		for _, ch := range waiting {
+			ch <- err
+		}
+	}
+}
+
+// pass numbers up to sequenceBatch committed events; full means that there may be more.
+func (s *sequencer) pass(ctx context.Context) (full bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return false, err
+	}
+	defer tx.Rollback()
+	q := pgTx{ctx, tx}
+	if _, err := q.exec("SELECT pg_advisory_xact_lock($1)", sequenceLock); err != nil {
+		return false, err
+	}
+	type pending struct {
+		ord  int64
+		body string
+	}
+	events, err := collect(q, func(r scanner) (p pending, err error) {
+		return p, r.Scan(&p.ord, &p.body)
+	}, "SELECT ord, body FROM events WHERE seq IS NULL ORDER BY ord LIMIT $1", sequenceBatch)
+	if err != nil || len(events) == 0 {
+		return false, err
+	}
+	h, err := lastEntry(q)
+	if err != nil {
+		return false, err
+	}
+	ords, numbers, hashes := make([]int64, len(events)), make([]int64, len(events)), make([][]byte, len(events))
+	for i, e := range events {
+		h = head{number: h.number + 1, hash: ChainHash(h.hash, h.number+1, e.body)}
+		ords[i], numbers[i], hashes[i] = e.ord, h.number, h.hash
+	}
+	_, err = q.exec(`UPDATE events SET seq = n.seq, hash = n.hash
+		FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS n(ord, seq, hash) WHERE events.ord = n.ord`, ords, numbers, hashes)
+	if err != nil {
+		return false, err
+	}
+	return len(events) == sequenceBatch, tx.Commit()
+}

@@ -1,0 +1,235 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"golang.org/x/sys/unix"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// sqliteEngine has one writer goroutine (sqlite_writer.go) and a few read-only connections.
+type sqliteEngine struct {
+	lock    *os.File // flock on the data directory: one process
+	db      *sql.DB
+	readDB  *sql.DB
+	readers chan *sqliteConn
+	writer  *sqliteWriter
+}
+
+// readTimeout bounds how long a view waits for a free connection.
+const readTimeout = 5 * time.Second
+
+func openSQLite(ctx context.Context, c Config) (_ engine, err error) {
+	e := &sqliteEngine{}
+	defer func() {
+		if err != nil {
+			e.close()
+		}
+	}()
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	if e.lock, err = lockDir(c.Dir); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(c.Dir, "counterfoil.db")
+	dsn := func(extra string) string {
+		return "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)&_pragma=cache_size(-65536)&_pragma=temp_store(MEMORY)" + extra
+	}
+	if f, err := os.OpenFile(path, os.O_CREATE, 0o600); err != nil {
+		return nil, err
+	} else if err := f.Close(); err != nil {
+		return nil, err
+	}
+	if e.db, err = sql.Open("sqlite", dsn("&_pragma=journal_mode(WAL)&_txlock=immediate")); err != nil {
+		return nil, err
+	}
+	e.db.SetMaxOpenConns(1)
+	spell := strings.NewReplacer("{{blob}}", "BLOB", "{{name}}", "TEXT", "{{seq}}", "seq INTEGER PRIMARY KEY")
+	if err := migrate(ctx, e.db, goose.DialectSQLite3, spell); err != nil {
+		return nil, err
+	}
+	conn, err := e.db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if e.readDB, err = sql.Open("sqlite", dsn("&mode=ro&_pragma=query_only(1)")); err != nil {
+		return nil, err
+	}
+	n := max(4, runtime.GOMAXPROCS(0))
+	e.readers = make(chan *sqliteConn, n)
+	for range n {
+		e.readers <- &sqliteConn{}
+	}
+	e.writer, err = startWriter(&sqliteConn{conn: conn})
+	return e, err
+}
+
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("another counterfoil is using %s: stop it first, or use PostgreSQL", dir)
+		}
+		return nil, fmt.Errorf("locking %s: %w", dir, err)
+	}
+	return f, nil
+}
+
+func (e *sqliteEngine) view(ctx context.Context, fn func(querier) error) error {
+	var c *sqliteConn
+	select {
+	case c = <-e.readers:
+	default:
+		wait, cancel := context.WithTimeout(ctx, readTimeout)
+		defer cancel()
+		select {
+		case c = <-e.readers:
+		case <-wait.Done():
+			return failure{fmt.Errorf("waiting for a connection: %w", wait.Err())}
+		}
+	}
+	defer func() { e.readers <- c }()
+	if c.conn == nil {
+		conn, err := e.readDB.Conn(context.WithoutCancel(ctx))
+		if err != nil {
+			return failure{err}
+		}
+		c.conn = conn
+	}
+	if _, err := c.exec("BEGIN"); err != nil {
+		c.drop()
+		return failure{err}
+	}
+	defer func() {
+		if _, err := c.exec("ROLLBACK"); err != nil {
+			c.drop()
+		}
+	}()
+	return unavailableUnlessOurs(fn(c))
+}
+
+func (e *sqliteEngine) update(ctx context.Context, org string, _ Lock, fn func(*Tx) error) error {
+	return e.writer.do(ctx, fn)
+}
+
+func (e *sqliteEngine) alive() (uint64, bool) { return 1, true }
+func (e *sqliteEngine) name() string          { return "sqlite" }
+
+func (e *sqliteEngine) ping(ctx context.Context) error {
+	return e.view(ctx, func(q querier) error {
+		var one int
+		return q.row("SELECT 1").Scan(&one)
+	})
+}
+
+func (e *sqliteEngine) close() error {
+	var errs []error
+	if e.writer != nil {
+		e.writer.stop()
+	}
+	if e.readDB != nil {
+		for range cap(e.readers) {
+			(<-e.readers).drop()
+		}
+		errs = append(errs, e.readDB.Close())
+	}
+	if e.db != nil {
+		errs = append(errs, e.db.Close())
+	}
+	if e.lock != nil {
+		errs = append(errs, e.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// sqliteConn is one connection with its prepared statements. It is used by one goroutine at a time. Statements run
+// without the caller's context: they are short, and an interrupted one would cost more than it saves.
+type sqliteConn struct {
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+func (c *sqliteConn) drop() {
+	for _, s := range c.stmts {
+		s.Close()
+	}
+	c.stmts = nil
+	if c.conn != nil {
+		c.conn.Close()
+		c.conn = nil
+	}
+}
+
+func (c *sqliteConn) stmt(query string) (*sql.Stmt, error) {
+	if s, ok := c.stmts[query]; ok {
+		return s, nil
+	}
+	s, err := c.conn.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, err
+	}
+	if c.stmts == nil || len(c.stmts) > 500 {
+		c.stmts = map[string]*sql.Stmt{}
+	}
+	c.stmts[query] = s
+	return s, nil
+}
+
+func (c *sqliteConn) exec(query string, args ...any) (int64, error) {
+	s, err := c.stmt(query)
+	if err != nil {
+		return 0, sqliteError(err)
+	}
+	r, err := s.ExecContext(context.Background(), args...)
+	if err != nil {
+		return 0, sqliteError(err)
+	}
+	return r.RowsAffected()
+}
+
+func (c *sqliteConn) query(query string, args ...any) (rows, error) {
+	s, err := c.stmt(query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(context.Background(), args...)
+}
+
+func (c *sqliteConn) row(query string, args ...any) scanner {
+	s, err := c.stmt(query)
+	if err != nil {
+		return badRow{err}
+	}
+	return s.QueryRowContext(context.Background(), args...)
+}
+
+func (c *sqliteConn) forUpdate() string { return "" }
+func (c *sqliteConn) forShare() string  { return "" }
+
+type badRow struct{ err error }
+
+func (b badRow) Scan(...any) error { return b.err }
+
+func sqliteError(err error) error {
+	var e *sqlite.Error
+	if errors.As(err, &e) && (e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY) {
+		return ErrTaken
+	}
+	return err
+}

@@ -1,0 +1,190 @@
+// Package store keeps the records and the log, on SQLite or PostgreSQL with one SQL. It knows no rule of the product: it
+// refuses to decide who may do what, and it never sees a secret, only digests.
+//
+// All work happens in a [Tx] bound to one organization. A write transaction that appends events has them numbered,
+// without holes, in the order of their commits.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/counterfoil/counterfoil"
+)
+
+// ErrTaken says that a unique name, slug or e-mail is in use already.
+var ErrTaken = errors.New("already taken")
+
+// ErrStale says that a row has another version than the caller expected.
+var ErrStale = errors.New("version mismatch")
+
+// Lock says what a write transaction keeps still in its organization while it runs. On SQLite, where one writer runs at
+// a time, both are the same.
+type Lock int
+
+const (
+	// ForTokens keeps the organization's rules and members still; transactions that hold it run side by side.
+	ForTokens Lock = iota
+	// ForRules excludes every other write transaction of the organization.
+	ForRules
+)
+
+// Config says where the data is. With no DatabaseURL it is SQLite in Dir.
+type Config struct {
+	Dir         string // the data directory; made when absent
+	DatabaseURL string // postgres://…; PostgreSQL 15 or later
+	Now         func() time.Time
+}
+
+// Store is safe for concurrent use.
+type Store struct {
+	engine engine
+	now    func() time.Time
+}
+
+// engine is what differs between SQLite and PostgreSQL.
+type engine interface {
+	// update runs fn in one durable write transaction, numbers the events that it appended, and returns after both.
+	update(ctx context.Context, org string, lock Lock, fn func(*Tx) error) error
+	view(ctx context.Context, fn func(querier) error) error
+	// alive reports whether this process is known to be the database's only server at this moment, and since which
+	// epoch without a break.
+	alive() (epoch uint64, ok bool)
+	ping(ctx context.Context) error
+	name() string
+	close() error
+}
+
+// querier runs SQL with $1 binds in whatever transaction it belongs to.
+type querier interface {
+	exec(query string, args ...any) (rows int64, err error)
+	row(query string, args ...any) scanner
+	query(query string, args ...any) (rows, error)
+	// forUpdate and forShare are what a SELECT ends with to lock the rows it read.
+	forUpdate() string
+	forShare() string
+}
+
+type scanner interface{ Scan(dest ...any) error }
+
+type rows interface {
+	scanner
+	Next() bool
+	Err() error
+	Close() error
+}
+
+// Open opens the database, brings its schema up to date, and makes this process its only server: a second one is
+// refused.
+func Open(ctx context.Context, c Config) (*Store, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	s := &Store{now: c.Now}
+	var err error
+	if c.DatabaseURL != "" {
+		s.engine, err = openPostgres(ctx, c)
+	} else {
+		s.engine, err = openSQLite(ctx, c)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening store: %w", err)
+	}
+	return s, nil
+}
+
+// Close waits for the writes under way and closes the database.
+func (s *Store) Close() error { return s.engine.close() }
+
+// Engine names the engine: "sqlite" or "postgres".
+func (s *Store) Engine() string { return s.engine.name() }
+
+// Alive reports whether cached records may be trusted: this process is known to be the only server of the database.
+// Records cached in an earlier epoch must be forgotten.
+func (s *Store) Alive() (epoch uint64, ok bool) { return s.engine.alive() }
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error { return unavailable(s.engine.ping(ctx)) }
+
+// Tx is one transaction, bound to one organization; the empty organization is the instance itself.
+type Tx struct {
+	q      querier
+	org    string
+	now    counterfoil.Instant
+	events []counterfoil.Event
+}
+
+// Organization returns the id of the organization that the transaction is bound to.
+func (tx *Tx) Organization() string { return tx.org }
+
+// Now returns the transaction's time; every row that it writes carries this one.
+func (tx *Tx) Now() counterfoil.Instant { return tx.now }
+
+// Update runs fn in a write transaction bound to org. When it returns nil, the change and its events are durable and
+// numbered. A [counterfoil.Error], ErrTaken or ErrStale from fn leaves nothing behind and is returned as it is. Any other
+// error means that the system failed: the outcome is unknown or nothing happened, and errors.As finds a
+// [counterfoil.Error] of code unavailable.
+//
+// fn must not keep tx, must not block on anything but tx, and may be run on another goroutine.
+func (s *Store) Update(ctx context.Context, org string, lock Lock, fn func(tx *Tx) error) error {
+	return s.engine.update(ctx, org, lock, func(tx *Tx) error {
+		tx.org = org
+		tx.now = counterfoil.At(s.now())
+		return fn(tx)
+	})
+}
+
+// View runs fn in a read transaction bound to org: it sees one committed state.
+func (s *Store) View(ctx context.Context, org string, fn func(tx *Tx) error) error {
+	return s.engine.view(ctx, func(q querier) error {
+		return fn(&Tx{q: q, org: org, now: counterfoil.At(s.now())})
+	})
+}
+
+// NewID makes an id: a type prefix such as "org" and a UUIDv7, so that ids sort by age.
+func NewID(prefix string) string {
+	u := uuid.Must(uuid.NewV7())
+	return prefix + "_" + strings.ReplaceAll(u.String(), "-", "")
+}
+
+// UUID gives the UUID inside an id made by NewID, in its usual form; other text comes back as it is.
+func UUID(id string) string {
+	_, hex, _ := strings.Cut(id, "_")
+	if len(hex) != 32 {
+		return id
+	}
+	return hex[:8] + "-" + hex[8:12] + "-" + hex[12:16] + "-" + hex[16:20] + "-" + hex[20:]
+}
+
+// failure is the system failing: nobody is let in, and nobody is told "not found".
+type failure struct{ cause error }
+
+func (f failure) Error() string { return "storage: " + f.cause.Error() }
+func (f failure) Unwrap() []error {
+	return []error{counterfoil.Refuse(counterfoil.CodeUnavailable, "The service cannot reach its storage. Try again shortly."), f.cause}
+}
+
+// unavailable wraps an error of the engine; nil stays nil.
+func unavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	var f failure
+	if errors.As(err, &f) || errors.Is(err, ErrTaken) || errors.Is(err, ErrStale) {
+		return err
+	}
+	return failure{err}
+}
+
+// flag is a bool in a BIGINT column.
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}

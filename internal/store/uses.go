@@ -1,0 +1,111 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"github.com/counterfoil/counterfoil"
+)
+
+// Use is what was noted of one token and address since the last write: how often it was accepted and when last.
+type Use struct {
+	Token string
+	IP    string // empty: no address was named
+	At    counterfoil.Instant
+	Count int64
+}
+
+// dayMicros is the length of a use day, which begins at 00:00 UTC.
+const dayMicros = 24 * 60 * 60 * 1_000_000
+
+// maxUseAddresses bounds how many addresses a token has a row for on one day; uses from further ones are counted under
+// the empty address.
+const maxUseAddresses = 100
+
+// RecordUses writes noted uses. It crosses organizations: it serves the check, which works on all of them.
+func (s *Store) RecordUses(ctx context.Context, uses []Use) error {
+	return s.Update(ctx, "", ForTokens, func(tx *Tx) error {
+		for _, u := range uses {
+			_, err := tx.q.exec(`INSERT INTO token_uses (token, at, ip) VALUES ($1,$2,$3)
+				ON CONFLICT (token) DO UPDATE SET at = excluded.at, ip = excluded.ip WHERE token_uses.at <= excluded.at`, u.Token, int64(u.At), u.IP)
+			if err != nil {
+				return err
+			}
+			day := int64(u.At) / dayMicros
+			add := "UPDATE token_use_days SET uses = uses + CAST($1 AS BIGINT) WHERE token=$2 AND day=$3 AND ip=$4"
+			n, err := tx.q.exec(add, u.Count, u.Token, day, u.IP)
+			if err != nil {
+				return err
+			}
+			if n == 1 {
+				continue
+			}
+			var addresses int64
+			if err := tx.q.row("SELECT COUNT(*) FROM token_use_days WHERE token=$1 AND day=$2", u.Token, day).Scan(&addresses); err != nil {
+				return err
+			}
+			if addresses >= maxUseAddresses {
+				u.IP = ""
+			}
+			_, err = tx.q.exec(`INSERT INTO token_use_days (token, day, ip, uses) VALUES ($1,$2,$3,$4)
+				ON CONFLICT (token, day, ip) DO UPDATE SET uses = token_use_days.uses + excluded.uses`, u.Token, day, u.IP, u.Count)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// PruneUses forgets use days that ended before the given time. It crosses organizations.
+func (s *Store) PruneUses(ctx context.Context, before counterfoil.Instant) error {
+	return s.Update(ctx, "", ForTokens, func(tx *Tx) error {
+		_, err := tx.q.exec("DELETE FROM token_use_days WHERE day < $1", int64(before)/dayMicros)
+		return err
+	})
+}
+
+// LastUse returns when and from where a token of the organization was last used; the zero Use when never.
+func (tx *Tx) LastUse(token string) (Use, error) {
+	u, _, err := find(tx.q, func(r scanner) (u Use, err error) { return u, r.Scan(&u.Token, &u.At, &u.IP) },
+		"SELECT u.token, u.at, u.ip FROM token_uses u JOIN tokens t ON t.id = u.token WHERE t.organization = $1 AND u.token = $2", tx.org, token)
+	return u, err
+}
+
+// UsesSince returns, for the organization's tokens of a kind that are not revoked, how often each was used from each
+// address since the given time, by whole days.
+func (tx *Tx) UsesSince(kind counterfoil.Kind, since counterfoil.Instant) ([]Use, error) {
+	return collect(tx.q, func(r scanner) (u Use, err error) { return u, r.Scan(&u.Token, &u.IP, &u.Count) },
+		`SELECT d.token, d.ip, CAST(SUM(d.uses) AS BIGINT) FROM token_use_days d JOIN tokens t ON t.id = d.token
+		WHERE t.organization = $1 AND t.kind = $2 AND t.revoked_at = 0 AND d.day >= $3 GROUP BY d.token, d.ip ORDER BY d.token, d.ip`,
+		tx.org, string(kind), int64(since)/dayMicros)
+}
+
+// Refusal is what was noted of refused checks, folded by token, code and address within a minute.
+type Refusal struct {
+	ID, Organization, Token string
+	Code                    counterfoil.Code
+	IP, Endpoint            string
+	Permissions             []string
+	FirstAt, LastAt         counterfoil.Instant
+	Count                   int64
+	Trace                   string // JSON
+}
+
+// SaveRefusal writes a refusal of the organization, or brings its count up to date.
+func (tx *Tx) SaveRefusal(r Refusal) error {
+	_, err := tx.q.exec(`INSERT INTO refusals (id, organization, token, code, ip, endpoint, permissions, first_at, last_at, count, trace)
+		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11) ON CONFLICT (id) DO UPDATE SET last_at = excluded.last_at, count = excluded.count`,
+		r.ID, tx.org, r.Token, string(r.Code), r.IP, r.Endpoint, strings.Join(r.Permissions, " "), int64(r.FirstAt), int64(r.LastAt), r.Count, r.Trace)
+	return err
+}
+
+// Refusal finds a refusal of the organization.
+func (tx *Tx) Refusal(id string) (Refusal, bool, error) {
+	return find(tx.q, func(r scanner) (o Refusal, err error) {
+		var permissions string
+		err = r.Scan(&o.ID, &o.Organization, &o.Token, &o.Code, &o.IP, &o.Endpoint, &permissions, &o.FirstAt, &o.LastAt, &o.Count, &o.Trace)
+		o.Permissions = strings.Fields(permissions)
+		return o, err
+	}, "SELECT id, organization, token, code, ip, endpoint, permissions, first_at, last_at, count, trace FROM refusals WHERE organization=$1 AND id=$2", tx.org, id)
+}
