@@ -144,11 +144,11 @@ func (b *catalogueBuilder) permission(at string, p Permission) {
 	case len(p.Name) > 100:
 		b.fault(at+"/name", "permission %.40q…: a name has at most 100 characters", p.Name)
 	case !isPermissionName(p.Name):
-		b.fault(at+"/name", "permission %q: a name is resource:action, each of a-z, 0-9, dot, - and _", p.Name)
+		b.fault(at+"/name", "permission %.100q: a name is resource:action, each of a-z, 0-9, dot, - and _", p.Name)
 	case IsReserved(p.Name):
-		b.fault(at+"/name", "permission %q: names that begin with %s are this service's own", p.Name, Reserved)
+		b.fault(at+"/name", "permission %.100q: names that begin with %s are this service's own", p.Name, Reserved)
 	case twice:
-		b.fault(at+"/name", "permission %q is listed twice", p.Name)
+		b.fault(at+"/name", "permission %.100q is listed twice", p.Name)
 	}
 	if p.Title == "" {
 		p.Title = p.Name
@@ -158,7 +158,7 @@ func (b *catalogueBuilder) permission(at string, p Permission) {
 	for i, endpoint := range p.Endpoints {
 		method, segments, fault := parseEndpoint(endpoint)
 		if fault != "" {
-			b.fault(fmt.Sprintf("%s/endpoints/%d", at, i), "permission %q: endpoint %q: %s", p.Name, endpoint, fault)
+			b.fault(fmt.Sprintf("%s/endpoints/%d", at, i), "permission %.100q: endpoint %.100q: %s", p.Name, endpoint, fault)
 			continue
 		}
 		b.endpoints.add(method, segments, p.Name)
@@ -177,11 +177,11 @@ func (b *catalogueBuilder) kinds(at string, p Permission) []Kind {
 		switch kind {
 		case KindPersonal, KindOrganization:
 		case KindSystem:
-			b.fault(at, "permission %q: kind system is not listed: a system token may hold every permission", p.Name)
+			b.fault(at, "permission %.100q: kind system is not listed: a system token may hold every permission", p.Name)
 		case KindIntegration:
-			b.fault(at, "permission %q: kind integration is not listed: an integration token holds no permissions", p.Name)
+			b.fault(at, "permission %.100q: kind integration is not listed: an integration token holds no permissions", p.Name)
 		default:
-			b.fault(at, "permission %q: unknown kind %q: want personal or organization", p.Name, kind)
+			b.fault(at, "permission %.100q: unknown kind %.100q: want personal or organization", p.Name, kind)
 		}
 	}
 	return slices.DeleteFunc(listable, func(k Kind) bool { return !slices.Contains(p.Kinds, k) })
@@ -192,19 +192,19 @@ func (b *catalogueBuilder) role(at string, role CatalogueRole, named map[string]
 	case role.Name == "":
 		b.fault(at+"/name", "a role needs a name")
 	case role.Name == RoleOwner || role.Name == RoleAdmin || role.Name == RoleMember:
-		b.fault(at+"/name", "role %q is built in", role.Name)
+		b.fault(at+"/name", "role %.100q is built in", role.Name)
 	case !isRoleName(role.Name):
-		b.fault(at+"/name", "role %q: a name is a lower-case letter or digit, then those, - or _, at most 63 characters", role.Name)
+		b.fault(at+"/name", "role %.100q: a name is a lower-case letter or digit, then those, - or _, at most 63 characters", role.Name)
 	case named[role.Name]:
-		b.fault(at+"/name", "role %q is listed twice", role.Name)
+		b.fault(at+"/name", "role %.100q is listed twice", role.Name)
 	}
 	named[role.Name] = true
 	for i, name := range role.Permissions {
 		at := fmt.Sprintf("%s/permissions/%d", at, i)
 		if row, ok := b.index[name]; !ok {
-			b.fault(at, "role %q: there is no permission %q", role.Name, name)
+			b.fault(at, "role %.100q: there is no permission %.100q", role.Name, name)
 		} else if len(b.rows[row].Kinds) == 0 {
-			b.fault(at, "role %q: only system tokens may hold permission %q", role.Name, name)
+			b.fault(at, "role %.100q: only system tokens may hold permission %.100q", role.Name, name)
 		}
 	}
 	b.roles = append(b.roles, CatalogueRole{Name: role.Name, Permissions: NewPermissions(role.Permissions...)})
@@ -321,7 +321,10 @@ func (m methodSets) with(method, permission string) methodSets {
 	if m == nil {
 		m = methodSets{}
 	}
-	m[method] = m[method].Union(Permissions{permission})
+	set := m[method]
+	if i, ok := slices.BinarySearch(set, permission); !ok {
+		m[method] = slices.Insert(set, i, permission)
+	}
 	return m
 }
 
