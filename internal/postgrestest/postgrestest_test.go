@@ -3,11 +3,7 @@ package postgrestest_test
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -130,22 +126,20 @@ func TestServerDiesWithItsTest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := url.Parse(strings.TrimSpace(line))
+	backend, err := pgx.Connect(t.Context(), strings.TrimSpace(line))
 	if err != nil {
 		t.Fatal(err)
 	}
-	backend, err := net.Dial("tcp", server.Host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer backend.Close()
+	defer backend.Close(context.Background())
 	if err := self.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = self.Wait()
-	_ = backend.SetReadDeadline(time.Now().Add(time.Minute))
-	if _, err := io.Copy(io.Discard, backend); errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatal("a minute after its test was killed, the server still holds a connection")
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	_, err = backend.WaitForNotification(ctx) // fails as soon as the server is gone
+	if ctx.Err() != nil {
+		t.Fatalf("the server still holds a connection half a minute after its test was killed: %v", err)
 	}
 }
 

@@ -100,10 +100,10 @@ func (s *Server) Template(t testing.TB, name string, prepare func(url string) er
 
 // Stop stops the server as an operator would: open transactions are rolled back, connections are closed, and what is
 // committed is on disk. A stopped server is left alone.
-func (s *Server) Stop() error { return s.stop(syscall.SIGINT) }
+func (s *Server) Stop() error { return s.stop(syscall.SIGINT, patience) }
 
 // Kill ends the server with SIGKILL. Connections break at once or with their next statement.
-func (s *Server) Kill() error { return s.stop(syscall.SIGKILL) }
+func (s *Server) Kill() error { return s.stop(syscall.SIGKILL, patience) }
 
 // Restart starts a server that was stopped or killed, or stops and starts one that runs. URLs stay the same.
 func (s *Server) Restart() error {
@@ -224,7 +224,7 @@ func (s *Server) awaitReady(process *child.Process) error {
 	}
 }
 
-func (s *Server) stop(sig syscall.Signal) error {
+func (s *Server) stop(sig syscall.Signal, patience time.Duration) error {
 	s.mu.Lock()
 	process := s.process
 	s.process = nil
@@ -237,7 +237,8 @@ func (s *Server) stop(sig syscall.Signal) error {
 
 // remove ends the server and forgets all it had. What fails here cannot matter to a test any more.
 func (s *Server) remove() {
-	_ = s.stop(syscall.SIGQUIT)
+	// An immediate shutdown takes milliseconds, but waits for whoever has connected and not yet said a word.
+	_ = s.stop(syscall.SIGQUIT, 5*time.Second)
 	_ = os.RemoveAll(s.dir)
 	if s.lock != nil {
 		_ = s.lock.Close()
