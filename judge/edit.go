@@ -64,7 +64,7 @@ func (g *granting) editPermissions(t *Record, names []string) counterfoil.Permis
 	if slices.Equal(set, t.Permissions) {
 		return t.Permissions
 	}
-	if g.policy != nil && !g.policy.PermissionUpdatesAllowed && g.kind != counterfoil.KindIntegration {
+	if g.policy != nil && !g.policy.PermissionUpdatesAllowed {
 		g.report(violation("/permissions", "the security policy does not allow the permissions of existing tokens to change"))
 	}
 	return set

@@ -158,6 +158,10 @@ func TestEditProblems(t *testing.T) {
 			[]string{"/ip_filter permission_not_held"}, "devices:write"},
 		{"S7 replace the filter of what may do more than you", organization, func(r *revision) { r.c.IPFilter, r.holds = ptr("ipf_other"), read },
 			[]string{"/ip_filter permission_not_held"}, "devices:write"},
+		{"S7 the rest is not judged by permissions that are refused", organization, func(r *revision) {
+			r.set("devices:write")
+			r.c.ExpiresAt, r.c.IPFilter, r.holds = ptr(now.Plus(21*day)), ptr(""), read
+		}, []string{"/permissions/0 permission_not_held"}, "devices:write"},
 		{"system: no filter", system, func(r *revision) { r.c.IPFilter = ptr("ipf_other") }, []string{"/ip_filter validation_failed"}, "system"},
 		{"no kind", organization, func(r *revision) { r.t.Kind = "x"; r.set() }, []string{"/kind validation_failed"}, "kind"},
 		{"everything at once", organization, func(r *revision) {

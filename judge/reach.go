@@ -8,7 +8,7 @@ import (
 
 // enforcedFilterAllows applies the policy's filter, which stands beside the token's own (H7).
 func (j *judgement) enforcedFilterAllows() bool {
-	if j.policy == nil || j.policy.EnforcedIPFilter == nil {
+	if j.policy.EnforcedIPFilter == nil {
 		return j.trace.add(RuleEnforcedFilter, true, "the security policy enforces no IP filter")
 	}
 	return j.filterAllows(RuleEnforcedFilter, *j.policy.EnforcedIPFilter)

@@ -40,7 +40,7 @@ func Use(t *Record, owner *Holder, rules *Rules, a *counterfoil.Attempt, now cou
 		return counterfoil.CodeTokenExpired
 	case governed && !j.withinLifetime():
 		return counterfoil.CodeMaxLifetimeExceeded
-	case !j.enforcedFilterAllows() || !j.ownFilterAllows():
+	case governed && !j.enforcedFilterAllows() || !j.ownFilterAllows():
 		return counterfoil.CodeIPNotAllowed
 	case !j.permitted() || !j.endpointOpen():
 		return counterfoil.CodeMissingPermission
