@@ -1,0 +1,163 @@
+package web
+
+import (
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// Options of Wrap. A nil Logger is slog.Default(). Proxies serve the access log only.
+type Options struct {
+	Logger  *slog.Logger
+	Proxies Proxies
+}
+
+// Wrap is the outermost handler. Every answer gets a fresh X-Request-Id (an inbound one is not believed) and the headers
+// that keep a browser from guessing; a panic becomes a logged 500, or breaks the connection where the answer has begun;
+// http.ErrAbortHandler passes. Requests are logged at level Debug, without query, headers or what looks like a secret.
+func Wrap(h http.Handler, o Options) http.Handler {
+	log := o.Logger
+	if log == nil {
+		log = slog.Default()
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		res := &response{ResponseWriter: w, log: log}
+		res.id[0] = newRequestID()
+		res.baseline(w.Header())
+		debugging := log.Enabled(r.Context(), slog.LevelDebug)
+		var began time.Time
+		if debugging {
+			began = time.Now()
+		}
+		defer func() {
+			fault := recover()
+			if fault != nil && fault != http.ErrAbortHandler {
+				fault = res.rescue(r, fault)
+			}
+			if debugging {
+				res.access(r, o.Proxies.ClientIP(r).String(), time.Since(began))
+			}
+			if fault != nil {
+				panic(fault)
+			}
+		}()
+		h.ServeHTTP(res, r)
+	})
+}
+
+// response is the writer that handlers get. It lives as long as its request; the header borrows id.
+type response struct {
+	http.ResponseWriter
+	log    *slog.Logger
+	id     [1]string
+	status int // 0 until the answer has begun
+	bytes  int64
+}
+
+// Header values that every answer shares. They are at capacity, so that an Add copies them.
+var (
+	nosniff    = []string{"nosniff"}
+	noReferrer = []string{"no-referrer"}
+)
+
+func (res *response) baseline(h http.Header) {
+	h["X-Request-Id"] = res.id[:1:1]
+	h["X-Content-Type-Options"] = nosniff[:1:1]
+	h["Referrer-Policy"] = noReferrer[:1:1]
+}
+
+// rescue answers for a handler that panicked, and returns what to panic with, if anything.
+func (res *response) rescue(r *http.Request, fault any) any {
+	res.log.LogAttrs(r.Context(), slog.LevelError, "handler panicked", slog.String("request_id", res.id[0]),
+		slog.String("method", r.Method), slog.String("path", loggablePath(r)),
+		slog.String("panic", fmt.Sprint(fault)), slog.String("stack", string(debug.Stack())))
+	if res.status != 0 {
+		return http.ErrAbortHandler // half an answer must not look whole
+	}
+	clear(res.Header())
+	res.baseline(res.Header())
+	writeDetails(res, NewProblem(failed()))
+	return nil
+}
+
+func (res *response) access(r *http.Request, ip string, took time.Duration) {
+	res.log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("request_id", res.id[0]),
+		slog.String("method", r.Method), slog.String("path", loggablePath(r)), slog.String("ip", ip),
+		slog.Int("status", res.status), slog.Int64("bytes", res.bytes), slog.Duration("took", took))
+}
+
+func (res *response) WriteHeader(status int) {
+	if res.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		res.status = status
+	}
+	res.ResponseWriter.WriteHeader(status)
+}
+
+func (res *response) Write(b []byte) (int, error) {
+	if res.status == 0 {
+		res.status = http.StatusOK
+	}
+	n, err := res.ResponseWriter.Write(b)
+	res.bytes += int64(n)
+	return n, err
+}
+
+// Flush is for those who ask for an http.Flusher; http.ResponseController finds its way through Unwrap.
+func (res *response) Flush() {
+	if res.status == 0 {
+		res.status = http.StatusOK
+	}
+	_ = http.NewResponseController(res.ResponseWriter).Flush() // a writer that cannot flush has nothing to say
+}
+
+func (res *response) Unwrap() http.ResponseWriter { return res.ResponseWriter }
+
+// RequestID is the id of the request that w answers, "" outside Wrap.
+func RequestID(w http.ResponseWriter) string { return w.Header().Get("X-Request-Id") }
+
+// Logger is the logger given to Wrap, with the request's id. Outside Wrap it is slog.Default().
+func Logger(w http.ResponseWriter) *slog.Logger {
+	for {
+		if res, ok := w.(*response); ok {
+			return res.log.With(slog.String("request_id", res.id[0]))
+		}
+		inner, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return slog.Default()
+		}
+		w = inner.Unwrap()
+	}
+}
+
+// newRequestID is 16 characters of 80 random bits: it names a request, it guards nothing.
+func newRequestID() string {
+	const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+	var id [16]byte
+	for half := range 2 {
+		bits := rand.Uint64()
+		for i := range 8 {
+			id[half*8+i] = alphabet[bits>>(5*i)&31]
+		}
+	}
+	return string(id[:])
+}
+
+// loggablePath is the path of r without what may be a token: a segment longer than any id of ours is left out.
+func loggablePath(r *http.Request) string {
+	const longestID = 44
+	path := r.URL.Path
+	if len(path) <= longestID {
+		return path
+	}
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		if len(segment) > longestID {
+			segments[i] = "…"
+		}
+	}
+	return strings.Join(segments, "/")
+}
