@@ -24,6 +24,7 @@ type Catalogue struct {
 	roles     []CatalogueRole
 	all       Permissions
 	byKind    map[Kind]Permissions
+	people    Permissions
 	byDefault Permissions
 	endpoints endpointNode
 }
@@ -53,7 +54,8 @@ func NewCatalogue(product []Permission, roles []CatalogueRole) (*Catalogue, []Pr
 	for _, kind := range []Kind{KindPersonal, KindOrganization} {
 		c.byKind[kind] = c.where(func(p Permission) bool { return slices.Contains(p.Kinds, kind) })
 	}
-	c.byDefault = c.where(func(p Permission) bool { return p.Default }).Within(c.People())
+	c.people = c.byKind[KindPersonal].Union(c.byKind[KindOrganization])
+	c.byDefault = c.where(func(p Permission) bool { return p.Default }).Within(c.people)
 	return c, nil
 }
 
@@ -92,8 +94,9 @@ func (c *Catalogue) ForKind(kind Kind) Permissions { return c.byKind[kind] }
 // Default returns what the built-in role member holds: the rows marked default, as far as a person may hold them.
 func (c *Catalogue) Default() Permissions { return c.byDefault }
 
-// People returns what a person may hold, which is what the roles owner and admin hold.
-func (c *Catalogue) People() Permissions { return c.ForKind(KindPersonal) }
+// People returns what a person may hold, and so hand on: whatever a personal or an organization token can. It is what
+// the roles owner and admin hold.
+func (c *Catalogue) People() Permissions { return c.people }
 
 // Opens returns the permissions any one of which opens an endpoint; false when the catalogue lists no such endpoint, and
 // then the request is refused. Path is the request's, still percent-encoded; a query string is ignored.

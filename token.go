@@ -1,6 +1,9 @@
 package counterfoil
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Kind says whom a token belongs to and so where it is good.
 type Kind string
@@ -92,6 +95,39 @@ type Draft struct {
 	IPFilter    string      `json:"ip_filter,omitempty" doc:"An IP filter's id or name."`
 	Integration Integration `json:"integration,omitempty" enum:"custom,splunk,sentinel"`
 	Owner       string      `json:"owner,omitempty" doc:"From a system credential only: the member (mem_…) a personal token is for."`
+}
+
+// Edit changes what is not nil (PATCH …/tokens/{id}).
+type Edit struct {
+	Name        *string
+	Permissions *[]string
+	ExpiresAt   *time.Time // the zero time: no expiry
+	IPFilter    *string    // id or name; empty: none
+	Paused      *bool
+}
+
+// MarshalJSON writes the members that are not nil; a zero ExpiresAt and an empty IPFilter are null.
+func (e Edit) MarshalJSON() ([]byte, error) {
+	body := map[string]any{}
+	if e.Name != nil {
+		body["name"] = *e.Name
+	}
+	if e.Permissions != nil {
+		body["permissions"] = append([]string{}, *e.Permissions...)
+	}
+	if e.ExpiresAt != nil {
+		body["expires_at"] = At(*e.ExpiresAt).Ptr()
+	}
+	if e.IPFilter != nil {
+		body["ip_filter"] = nil
+		if *e.IPFilter != "" {
+			body["ip_filter"] = *e.IPFilter
+		}
+	}
+	if e.Paused != nil {
+		body["paused"] = *e.Paused
+	}
+	return json.Marshal(body)
 }
 
 // Created is the one answer that holds a secret: it is shown once and kept nowhere.

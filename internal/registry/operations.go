@@ -1,0 +1,66 @@
+package registry
+
+import (
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/store"
+)
+
+var (
+	orgKinds    = []counterfoil.Kind{counterfoil.KindPersonal, counterfoil.KindOrganization, counterfoil.KindSystem}
+	systemKinds = []counterfoil.Kind{counterfoil.KindSystem}
+	allKinds    = counterfoil.Kinds
+)
+
+// The operations, with what each asks of its caller.
+var (
+	OpCreateToken = &Operation{Name: "create-token", Permission: counterfoil.PermTokensWrite, Kinds: orgKinds, Own: true}
+	OpListTokens  = &Operation{Name: "list-tokens", Permission: counterfoil.PermTokensRead, Kinds: orgKinds, Own: true}
+	OpReadToken   = &Operation{Name: "read-token", Permission: counterfoil.PermTokensRead, Kinds: orgKinds, Own: true}
+	OpEditToken   = &Operation{Name: "edit-token", Permission: counterfoil.PermTokensWrite, Kinds: orgKinds, Own: true, Narrows: true}
+	OpRotateToken = &Operation{Name: "rotate-token", Permission: counterfoil.PermTokensWrite, Kinds: orgKinds, Own: true, Narrows: true}
+	OpRevokeToken = &Operation{Name: "revoke-token", Permission: counterfoil.PermTokensWrite, Kinds: orgKinds, Own: true, Narrows: true}
+
+	OpReadSelf   = &Operation{Name: "read-current-token", Kinds: allKinds}
+	OpRevokeSelf = &Operation{Name: "revoke-current-token", Kinds: allKinds, Narrows: true}
+
+	OpCreateSystemToken = &Operation{Name: "create-system-token", Permission: counterfoil.PermTokensWrite, Kinds: systemKinds}
+	OpListSystemTokens  = &Operation{Name: "list-system-tokens", Permission: counterfoil.PermTokensRead, Kinds: systemKinds}
+	OpReadSystemToken   = &Operation{Name: "read-system-token", Permission: counterfoil.PermTokensRead, Kinds: systemKinds}
+	OpEditSystemToken   = &Operation{Name: "edit-system-token", Permission: counterfoil.PermTokensWrite, Kinds: systemKinds, Narrows: true}
+	OpRotateSystemToken = &Operation{Name: "rotate-system-token", Permission: counterfoil.PermTokensWrite, Kinds: systemKinds, Narrows: true}
+	OpRevokeSystemToken = &Operation{Name: "revoke-system-token", Permission: counterfoil.PermTokensWrite, Kinds: systemKinds, Narrows: true}
+
+	// OpVerify is asked by the faces of the check before they answer; the registry itself checks nothing for others.
+	OpVerify      = &Operation{Name: "verify", Permission: counterfoil.PermTokensVerify, Kinds: orgKinds}
+	OpReadRefusal = &Operation{Name: "read-refusal", Permission: counterfoil.PermTokensRead, Kinds: orgKinds}
+	OpReadReceipt = &Operation{Name: "read-receipt", Kinds: orgKinds}
+
+	OpListPermissions = &Operation{Name: "list-permissions", Kinds: orgKinds}
+	OpReadCatalogue   = &Operation{Name: "read-catalogue", Permission: counterfoil.PermPoliciesRead, Kinds: systemKinds}
+	OpApplyCatalogue  = &Operation{Name: "apply-catalogue", Permission: counterfoil.PermPoliciesWrite, Kinds: systemKinds, Narrows: true, lock: store.ForRules}
+
+	OpReadPolicies  = &Operation{Name: "read-policies", Permission: counterfoil.PermPoliciesRead, Kinds: orgKinds}
+	OpWritePolicy   = &Operation{Name: "write-policy", Permission: counterfoil.PermPoliciesWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+	OpPreviewPolicy = &Operation{Name: "preview-policy", Permission: counterfoil.PermPoliciesRead, Kinds: orgKinds}
+
+	OpReadIPFilters  = &Operation{Name: "read-ip-filters", Permission: counterfoil.PermIPFiltersRead, Kinds: orgKinds}
+	OpCreateIPFilter = &Operation{Name: "create-ip-filter", Permission: counterfoil.PermIPFiltersWrite, Kinds: orgKinds, lock: store.ForRules}
+	OpEditIPFilter   = &Operation{Name: "edit-ip-filter", Permission: counterfoil.PermIPFiltersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+	OpDeleteIPFilter = &Operation{Name: "delete-ip-filter", Permission: counterfoil.PermIPFiltersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+
+	OpReadRoles  = &Operation{Name: "read-roles", Permission: counterfoil.PermMembersRead, Kinds: orgKinds}
+	OpCreateRole = &Operation{Name: "create-role", Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, lock: store.ForRules}
+	OpEditRole   = &Operation{Name: "edit-role", Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+	OpDeleteRole = &Operation{Name: "delete-role", Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+
+	OpReadMembers  = &Operation{Name: "read-members", Permission: counterfoil.PermMembersRead, Kinds: orgKinds}
+	OpAddMember    = &Operation{Name: "add-member", Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, lock: store.ForRules}
+	OpEditMember   = &Operation{Name: "edit-member", Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+	OpRemoveMember = &Operation{Name: "remove-member", Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+
+	OpListOrganizations  = &Operation{Name: "list-organizations", Permission: counterfoil.PermOrganizationsRead, Kinds: systemKinds}
+	OpCreateOrganization = &Operation{Name: "create-organization", Permission: counterfoil.PermOrganizationsWrite, Kinds: systemKinds, lock: store.ForRules}
+	OpReadOrganization   = &Operation{Name: "read-organization", Permission: counterfoil.PermOrganizationsRead, Kinds: orgKinds}
+	OpEditOrganization   = &Operation{Name: "edit-organization", Permission: counterfoil.PermOrganizationsWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+	OpDeleteOrganization = &Operation{Name: "delete-organization", Permission: counterfoil.PermOrganizationsWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+)

@@ -1,0 +1,271 @@
+// Package registry is every operation that a caller may ask for: tokens, policies, IP filters, roles, members,
+// organizations, the catalogue. Each goes through one funnel, do: may the caller, act, record, in one transaction. It
+// refuses to know HTTP or pages, and it caches no verdict: whoever does is told of every change before it is
+// acknowledged.
+package registry
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/rules"
+	"github.com/counterfoil/counterfoil/internal/secret"
+	"github.com/counterfoil/counterfoil/internal/store"
+	"github.com/counterfoil/counterfoil/judge"
+)
+
+// Config is what a Registry needs. Store, Keys, Prefix, Rules and Applied are required.
+type Config struct {
+	Store  *store.Store
+	Keys   *secret.Keyring
+	Prefix string // of this instance's tokens
+	Rules  *rules.Cache
+	// Applied is told of every event of a committed change, or of one whose outcome is unknown, before the operation
+	// returns. Whoever caches records forgets them here.
+	Applied func(*counterfoil.Event)
+	// Noted is asked to write what was noted of uses and refusals, before they are read. It may be nil.
+	Noted func()
+
+	Plans       []string // in rising order
+	DataCenter  string   // this instance's own
+	DataCenters []string // every known one
+	URL         string   // the base URL of this data centre
+	Node        string   // this process's id, for receipts
+	Logger      *slog.Logger
+}
+
+// Registry is safe for concurrent use.
+type Registry struct {
+	Config
+	receipts receipts
+
+	applying         sync.Mutex // one catalogue at a time, so that what is in force is what was committed last
+	catalogueInDoubt atomic.Bool
+}
+
+// New makes a Registry.
+func New(c Config) *Registry {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Applied == nil {
+		panic("registry: nobody would be told of changes")
+	}
+	return &Registry{Config: c}
+}
+
+// Caller is whoever asks: a checked credential. The zero Caller may do nothing. What it may do is judged again inside
+// each transaction.
+type Caller struct {
+	TokenID      string
+	Kind         counterfoil.Kind
+	Organization string            // empty for a system credential
+	Match        counterfoil.Match // how the presented value compared
+	Attempt      counterfoil.Attempt
+	UserAgent    string
+	Once         *Once // for operations that create: the Idempotency-Key
+
+	operator bool
+}
+
+// Once names a request so that its repetition creates nothing more.
+type Once struct {
+	Key    string
+	Digest string // of the request: the same key with another one is refused
+}
+
+// Operator is the caller that runs the process itself: setup, and the catalogue file.
+func Operator() Caller { return Caller{operator: true, Kind: counterfoil.KindSystem} }
+
+// Operation is one row of what callers may ask for. Faces show it; do enforces it.
+type Operation struct {
+	Name       string
+	Permission string             // what the caller must hold
+	Kinds      []counterfoil.Kind // of credentials that may ask
+	Own        bool               // also open without Permission, for a member's own tokens
+	Narrows    bool               // may narrow what is accepted: it has a receipt
+	lock       store.Lock
+}
+
+// work is one operation under way.
+type work struct {
+	r      *Registry
+	tx     *store.Tx
+	caller Caller
+	holds  counterfoil.Permissions // what the caller's credential may do now
+	member store.Member            // of a personal caller
+	rules  *rules.Compiled         // of the organization that is worked on; nil when it does not exist yet
+
+	receiptID string // set by an operation that stores its receipt's id
+}
+
+func (w *work) has(permission string) bool { return w.caller.operator || w.holds.Has(permission) }
+
+func (w *work) system() bool { return w.caller.Kind == counterfoil.KindSystem }
+
+// isOwner reports whether the caller may act on owners: it is one, or it belongs to the instance.
+func (w *work) isOwner() bool {
+	return w.system() || slices.Contains(w.member.Roles, counterfoil.RoleOwner)
+}
+
+// grants is what the caller may hand on: what its credential holds; for the instance's own, everything.
+func (w *work) grants() counterfoil.Permissions {
+	if w.system() {
+		return w.r.Rules.InForce.Catalogue().All()
+	}
+	return w.holds
+}
+
+var (
+	errNotFound = counterfoil.Refuse(counterfoil.CodeNotFound, "There is nothing here, or it is not yours to see.")
+	errMissing  = counterfoil.Refuse(counterfoil.CodeMissingPermission, judge.Message(counterfoil.CodeMissingPermission))
+)
+
+// do is the funnel of every change: allow, act, record, in one transaction; then whoever caches is told, and only then
+// the caller. When the outcome of the commit is unknown, caches forget as if it had happened.
+func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, fn func(w *work) error) (counterfoil.Receipt, error) {
+	if err := r.admissible(c, org, op); err != nil {
+		return counterfoil.Receipt{}, err
+	}
+	var receipt counterfoil.Receipt
+	var last *store.Tx
+	err := r.Store.Update(ctx, org, op.lock, func(tx *store.Tx) error {
+		last = tx
+		w := &work{r: r, tx: tx, caller: c}
+		if err := r.admit(w, op); err != nil {
+			return err
+		}
+		if err := fn(w); err != nil {
+			return err
+		}
+		if op.Narrows && len(tx.Appended()) > 0 {
+			if w.receiptID == "" {
+				w.receiptID = store.NewID("rcp")
+			}
+			receipt = counterfoil.Receipt{ID: w.receiptID, RevokedAt: tx.Now().Time(), Nodes: []counterfoil.ReceiptNode{}}
+			return w.saveReceipt(receipt)
+		}
+		return nil
+	})
+	if last != nil && (err == nil || !errors.As(err, new(*counterfoil.Error)) || errors.Is(err, counterfoil.Refuse(counterfoil.CodeUnavailable, ""))) {
+		began := r.Store.Now()
+		for i := range last.Appended() {
+			r.Applied(&last.Appended()[i])
+		}
+		if err == nil && receipt.ID != "" {
+			receipt = r.confirm(org, receipt, began)
+		}
+	}
+	return receipt, err
+}
+
+// view is the funnel of every question.
+func (r *Registry) view(ctx context.Context, c Caller, org string, op *Operation, fn func(w *work) error) error {
+	if err := r.admissible(c, org, op); err != nil {
+		return err
+	}
+	return r.Store.View(ctx, org, func(tx *store.Tx) error {
+		w := &work{r: r, tx: tx, caller: c}
+		if err := r.admit(w, op); err != nil {
+			return err
+		}
+		return fn(w)
+	})
+}
+
+// admissible is what can be said without the database.
+func (r *Registry) admissible(c Caller, org string, op *Operation) error {
+	switch {
+	case c.operator:
+		return nil
+	case c.TokenID == "" || !c.Kind.Valid():
+		return counterfoil.Refuse(counterfoil.CodeMissingCredentials, "This needs a token: send it as Authorization: Bearer <token>.")
+	case c.Kind != counterfoil.KindSystem && (c.Organization == "" || org != c.Organization) && org != "":
+		return errNotFound
+	case !slices.Contains(op.Kinds, c.Kind):
+		if c.Kind == counterfoil.KindIntegration {
+			return counterfoil.Refuse(counterfoil.CodeWrongAudience, judge.Message(counterfoil.CodeWrongAudience))
+		}
+		return errMissing
+	}
+	return nil
+}
+
+// admit judges the caller's credential by what holds inside the transaction, and finds the organization's rules.
+func (r *Registry) admit(w *work, op *Operation) (err error) {
+	if w.rules, err = r.Rules.Within(w.tx); err != nil {
+		return err
+	}
+	if w.rules != nil && w.rules.Org.Deleted {
+		return errNotFound
+	}
+	if w.caller.operator {
+		w.holds = r.Rules.InForce.Catalogue().All()
+		return nil
+	}
+	token, found, err := w.tx.Credential(w.caller.TokenID)
+	if err != nil {
+		return err
+	}
+	if !found || token.Organization != w.caller.Organization {
+		return counterfoil.Refuse(counterfoil.CodeInvalidToken, judge.Message(counterfoil.CodeInvalidToken))
+	}
+	under, holder := w.rules, (*judge.Holder)(nil)
+	switch {
+	case token.Kind == counterfoil.KindSystem:
+		under = rules.System(r.Rules.InForce.Catalogue())
+	case w.tx.Organization() == "": // an organization's credential asks the instance about itself
+		return errMissing
+	}
+	if under == nil {
+		return errNotFound
+	}
+	if token.Owner != "" {
+		if w.member, _, err = w.tx.Member(token.Owner); err != nil {
+			return err
+		}
+		holder = under.Holder(w.member)
+	}
+	record, attempt := rules.Record(&token), w.caller.Attempt
+	attempt.Value, attempt.Permissions = w.caller.Match, nil
+	if op.Permission != "" && !op.Own {
+		attempt.Permissions = []string{op.Permission}
+	}
+	if code := judge.Use(&record, holder, &under.Rules, &attempt, w.tx.Now(), nil); code != counterfoil.CodeOK {
+		return counterfoil.Refuse(code, judge.Message(code))
+	}
+	w.holds = judge.Effective(&record, holder, &under.Rules)
+	return nil
+}
+
+// record appends an event about target. before and after are what changed, nil for none.
+func (w *work) record(typ, action string, target counterfoil.Target, metadata map[string]any) {
+	w.recordFor(w.tx, typ, action, target, metadata)
+}
+
+// Resolve finds the organization that a path names: an id, a slug, or "current" for the caller's own. What does not
+// exist and what is another's are the same answer.
+func (r *Registry) Resolve(ctx context.Context, c Caller, name string) (string, error) {
+	if name == "current" {
+		if c.Organization == "" {
+			return "", errNotFound
+		}
+		return c.Organization, nil
+	}
+	if name == c.Organization && name != "" {
+		return name, nil
+	}
+	id, found, err := r.Store.ResolveOrganization(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	if !found || (c.Kind != counterfoil.KindSystem && id != c.Organization) {
+		return "", errNotFound
+	}
+	return id, nil
+}

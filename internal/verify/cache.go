@@ -1,0 +1,225 @@
+package verify
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/secret"
+	"github.com/counterfoil/counterfoil/internal/store"
+	"github.com/counterfoil/counterfoil/judge"
+)
+
+// cache remembers token records. The protocol that keeps it true:
+//
+//   - A change overwrites or removes the record after it is committed and before it is acknowledged, and raises the
+//     shard's generation.
+//   - A fill notes the generation before it reads the database and puts nothing back when it has risen since.
+//   - Nothing is remembered of ids that are unknown, so a token just made is found at once.
+//
+// When it is full, records that were not used since the clock's hand last passed make room.
+type cache struct {
+	shards  [shardCount]shard
+	classes classes
+}
+
+const shardCount = 256
+
+type shard struct {
+	mu         sync.RWMutex
+	generation uint64
+	records    map[[12]byte]*entry
+	ring       []*entry // of the clock; may hold entries that are no longer in records
+	hand       int
+	capacity   int
+	_          [32]byte // keeps neighbours off one cache line
+}
+
+// entry is one record, kept small: about 120 bytes and its name. All but hot is immutable.
+type entry struct {
+	id      [12]byte
+	keyID   uint8
+	paused  bool
+	revoked bool
+	hot     atomic.Bool // used since the clock's hand last passed
+
+	digest    secret.Digest
+	class     *class
+	org       *orgSlot
+	owner     *ownerSlot // nil unless personal
+	renewedAt counterfoil.Instant
+	expiresAt counterfoil.Instant
+	name      string
+	more      *more // nil for most
+}
+
+// more is what few tokens have.
+type more struct {
+	ipFilter      string
+	previous      secret.Digest
+	previousKeyID uint8
+	previousUntil counterfoil.Instant
+}
+
+// class is what many tokens have in common; equal ones are one.
+type class struct {
+	kind        counterfoil.Kind
+	integration counterfoil.Integration
+	permissions counterfoil.Permissions
+}
+
+func (e *entry) record() judge.Record {
+	r := judge.Record{
+		Kind: e.class.kind, Integration: e.class.integration, Permissions: e.class.permissions,
+		Revoked: e.revoked, Paused: e.paused, RenewedAt: e.renewedAt, ExpiresAt: e.expiresAt,
+	}
+	if e.more != nil {
+		r.IPFilter, r.PreviousUntil = e.more.ipFilter, e.more.previousUntil
+	}
+	return r
+}
+
+func tokenID(id [12]byte) string { return "tok_" + string(id[:]) }
+
+// bareID is the id without its type prefix; false when it is no token's id.
+func bareID(id string) (b [12]byte, ok bool) {
+	rest, ok := strings.CutPrefix(id, "tok_")
+	if !ok || len(rest) != len(b) {
+		return b, false
+	}
+	copy(b[:], rest)
+	return b, true
+}
+
+func (c *cache) init(capacity int) {
+	for i := range c.shards {
+		c.shards[i].records = map[[12]byte]*entry{}
+		c.shards[i].capacity = max(1, capacity/shardCount)
+	}
+	c.classes.byKey = map[string]*class{}
+}
+
+// shard spreads by the id's own characters, which are random.
+func (c *cache) shard(id [12]byte) *shard {
+	return &c.shards[(uint(id[0])*61+uint(id[1])*7+uint(id[11]))%shardCount]
+}
+
+func (c *cache) get(id [12]byte) *entry {
+	s := c.shard(id)
+	s.mu.RLock()
+	e := s.records[id]
+	s.mu.RUnlock()
+	if e != nil && !e.hot.Load() {
+		e.hot.Store(true)
+	}
+	return e
+}
+
+func (c *cache) generation(id [12]byte) uint64 {
+	s := c.shard(id)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.generation
+}
+
+// put remembers e unless something of its shard was changed since generation was read.
+func (c *cache) put(e *entry, generation uint64) {
+	s := c.shard(e.id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.generation != generation {
+		return
+	}
+	s.records[e.id] = e
+	if len(s.ring) < s.capacity {
+		s.ring = append(s.ring, e)
+		return
+	}
+	for {
+		old := s.ring[s.hand]
+		live := s.records[old.id] == old
+		if live && old != e && old.hot.Swap(false) {
+			s.hand = (s.hand + 1) % len(s.ring)
+			continue
+		}
+		if live && old != e {
+			delete(s.records, old.id)
+		}
+		s.ring[s.hand] = e
+		s.hand = (s.hand + 1) % len(s.ring)
+		return
+	}
+}
+
+// evict makes sure that the record as it was is not used again: a revoked token's slot is overwritten, any other is
+// emptied.
+func (c *cache) evict(id [12]byte, revoked bool) {
+	s := c.shard(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.generation++
+	e := s.records[id]
+	if e == nil {
+		return
+	}
+	if !revoked {
+		delete(s.records, id)
+		return
+	}
+	dead := &entry{id: e.id, keyID: e.keyID, paused: e.paused, revoked: true, digest: e.digest, class: e.class, org: e.org,
+		owner: e.owner, renewedAt: e.renewedAt, expiresAt: e.expiresAt, name: e.name, more: e.more}
+	s.records[id] = dead
+	for i, old := range s.ring {
+		if old == e {
+			s.ring[i] = dead
+			break
+		}
+	}
+}
+
+func (c *cache) purge() {
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		s.generation++
+		s.records = map[[12]byte]*entry{}
+		s.ring, s.hand = nil, 0
+		s.mu.Unlock()
+	}
+}
+
+func (c *cache) len() int {
+	n := 0
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.RLock()
+		n += len(s.records)
+		s.mu.RUnlock()
+	}
+	return n
+}
+
+// classes finds the one copy of what tokens have in common.
+type classes struct {
+	mu    sync.Mutex
+	byKey map[string]*class
+}
+
+// maxClasses bounds the memory; past it, equal classes may be kept twice.
+const maxClasses = 50_000
+
+func (c *classes) of(t *store.Token) *class {
+	key := string(t.Kind) + "\n" + string(t.Integration) + "\n" + strings.Join(t.Permissions, " ")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known := c.byKey[key]; known != nil {
+		return known
+	}
+	if len(c.byKey) >= maxClasses {
+		clear(c.byKey)
+	}
+	made := &class{kind: t.Kind, integration: t.Integration, permissions: t.Permissions}
+	c.byKey[key] = made
+	return made
+}

@@ -1,0 +1,123 @@
+package verify
+
+import (
+	"time"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/rules"
+	"github.com/counterfoil/counterfoil/judge"
+)
+
+// Result is a verdict with what the faces may tell of the token. The zero Result is a refusal. The accessors of a result
+// that is not Proven return zero values.
+type Result struct {
+	Code      counterfoil.Code
+	Match     counterfoil.Match
+	Reference string // ref_…, for a refusal of a proven token
+
+	entry *entry
+	rules *rules.Compiled
+	owner *owner
+	url   string
+}
+
+// Active reports whether the token may be used as asked.
+func (r *Result) Active() bool { return r.Code == counterfoil.CodeOK }
+
+// Proven reports whether the caller proved possession of the token's value, now or before its rotation.
+func (r *Result) Proven() bool { return r.entry != nil }
+
+// Message says in words, safe for the caller, why a check was refused.
+func (r *Result) Message() string {
+	if r.url != "" {
+		return "This token belongs to another data centre. Use " + r.url + "."
+	}
+	return judge.Message(r.Code)
+}
+
+// TokenID returns tok_…
+func (r *Result) TokenID() string {
+	if r.entry == nil {
+		return ""
+	}
+	return tokenID(r.entry.id)
+}
+
+// AppendTokenID appends tok_… to b.
+func (r *Result) AppendTokenID(b []byte) []byte {
+	return append(append(b, "tok_"...), r.entry.id[:]...)
+}
+
+func (r *Result) Kind() counterfoil.Kind {
+	if r.entry == nil {
+		return ""
+	}
+	return r.entry.class.kind
+}
+
+func (r *Result) Integration() counterfoil.Integration {
+	if r.entry == nil {
+		return ""
+	}
+	return r.entry.class.integration
+}
+
+func (r *Result) Name() string {
+	if r.entry == nil {
+		return ""
+	}
+	return r.entry.name
+}
+
+// Permissions are the effective ones (P7).
+func (r *Result) Permissions() counterfoil.Permissions {
+	if r.entry == nil {
+		return nil
+	}
+	record := r.entry.record()
+	var holder *judge.Holder
+	if r.owner != nil {
+		holder = &r.owner.holder
+	}
+	return judge.Effective(&record, holder, &r.rules.Rules)
+}
+
+// ExpiresAt is the effective expiry; nil: none.
+func (r *Result) ExpiresAt() *time.Time {
+	return r.expiry().Ptr()
+}
+
+func (r *Result) expiry() counterfoil.Instant {
+	if r.entry == nil {
+		return 0
+	}
+	record := r.entry.record()
+	return judge.EffectiveExpiry(&record, &r.rules.Rules)
+}
+
+// CreatedAt is when the token was issued or its expiry last edited, for RFC 7662's iat.
+func (r *Result) RenewedAt() time.Time { return r.entry.renewedAt.Time() }
+
+// Organization returns the id and slug of the token's organization; empty for a system token.
+func (r *Result) Organization() (id, slug string) {
+	if r.rules == nil {
+		return "", ""
+	}
+	return r.rules.Org.ID, r.rules.Org.Slug
+}
+
+// Owner returns the member that a personal token belongs to.
+func (r *Result) Owner() (id, email string) {
+	if r.owner == nil {
+		return "", ""
+	}
+	return r.owner.member.ID, r.owner.member.Email
+}
+
+// OwnerUser returns the person behind a personal token, usr_…
+func (r *Result) OwnerUser() string {
+	if r.owner == nil {
+		return ""
+	}
+	return r.owner.member.UserID
+}
