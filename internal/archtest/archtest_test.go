@@ -24,8 +24,9 @@ var floors = []archtest.Rule{
 	{Package: "internal/catalogue", Floor: 2, May: "root", Modules: true},
 	{Package: "internal/store", Floor: 2, May: "root internal/secret", Modules: true},
 
-	{Package: "internal/registry", Floor: 3, May: "root judge internal/secret internal/store internal/catalogue", Modules: true},
-	{Package: "internal/verify", Floor: 3, May: "root judge internal/secret internal/store internal/catalogue", Modules: true},
+	{Package: "internal/rules", Floor: 3, May: "root judge internal/store"},
+	{Package: "internal/registry", Floor: 3, May: "root judge internal/secret internal/store internal/catalogue internal/rules", Modules: true},
+	{Package: "internal/verify", Floor: 3, May: "root judge internal/secret internal/store internal/catalogue internal/rules", Modules: true},
 
 	{Package: "internal/api", Floor: 4, May: "root judge internal/registry internal/verify internal/web", Modules: true},
 	{Package: "internal/console", Floor: 4, May: "root internal/registry internal/web", Modules: true},
