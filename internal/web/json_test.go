@@ -35,6 +35,7 @@ func TestCheckJSON(t *testing.T) {
 		{`{"a":1,"b":2,"a":3}`, "twice in one object at byte 13"},
 		{`{"a":1,"\u0061":3}`, "twice in one object at byte 7"},
 		{`{"\ud800":1,"\udfff":3}`, "twice in one object at byte 12"}, // both U+FFFD to a decoder
+		{`{"\b\f\n\r\t":1,"\u0008\u000C\u000a\u000D\u0009":3}`, "twice"}, {`{"a":1,"b`, "no end"},
 		{`[{"x":{"a":1,"a":3}}]`, "twice"},
 		{manyMembers(40, `"m3":1`), "twice"}, {manyMembers(16, `"m15":1`), "twice"}, {manyMembers(17, `"m16":1`), "twice"},
 		{`{} {}`, "more after the value at byte 3"}, {`{}x`, "more after"}, {`1 2`, "more after"}, {`01`, "more after"},

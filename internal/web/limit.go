@@ -83,3 +83,15 @@ func (s *shard[K]) forget(at time.Duration) {
 	}
 	delete(s.paid, least)
 }
+
+// Len is how many keys are held now, for a gauge.
+func (l *Limiter[K]) Len() int {
+	n := 0
+	for i := range l.shards {
+		s := &l.shards[i]
+		s.mu.Lock()
+		n += len(s.paid)
+		s.mu.Unlock()
+	}
+	return n
+}
