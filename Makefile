@@ -1,0 +1,77 @@
+# "make" alone says what there is. Build and tests use the same GOFLAGS, so that nothing compiles twice.
+SHELL := /bin/bash -euo pipefail
+MAKEFLAGS += --no-builtin-rules
+export GOTOOLCHAIN := local
+export CGO_ENABLED := 0
+
+GO        ?= go
+DATA      ?= ./data
+TESTFLAGS ?=
+FUZZTIME  ?= 10s
+
+# Modules below this one, such as ./bench: each with its own go.mod.
+NESTED := $(shell find . -mindepth 2 -name go.mod -not -path '*/testdata/*' -not -path './data/*' | sed 's|/go.mod$$||' | sort)
+STATICCHECK := $(GO) tool -modfile=$(CURDIR)/tools/lint.mod staticcheck
+
+.PHONY: help
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: build
+build: ## bin/counterfoil, one static binary
+	$(GO) build -ldflags='-s -w' -o bin/counterfoil ./cmd/counterfoil
+
+.PHONY: run
+run: build ## build, then serve on SQLite in ./data (DATA=…) with a token ready to use
+	bin/counterfoil quickstart --data $(DATA)
+
+.PHONY: test
+test: ## everything that must pass: what the tests need, the linters, all tests with the race detector
+	@tools/test.sh deps lint test-race test-norace test-nested
+
+.PHONY: deps
+deps: ## install what the tests need and this machine lacks: PostgreSQL, nginx, Chromium, gcc
+	@tools/deps.sh
+
+.PHONY: lint
+lint: lint-format lint-vet lint-static ## gofmt, go vet, staticcheck
+
+.PHONY: lint-format
+lint-format:
+	@files=$$(find . -name '*.go' -not -path '*/testdata/*' -not -path './data/*' -print0 | xargs -0 gofmt -l); \
+	if [ -n "$$files" ]; then printf 'not formatted, run gofmt -w on:\n%s\n' "$$files" >&2; exit 1; fi
+
+.PHONY: lint-vet
+lint-vet:
+	@for dir in . $(NESTED); do (cd $$dir && $(GO) vet ./...); done
+
+.PHONY: lint-static
+lint-static:
+	@for dir in . $(NESTED); do (cd $$dir && $(STATICCHECK) ./...); done
+
+.PHONY: test-race
+test-race: ## all tests of this module with the race detector
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m $(TESTFLAGS) ./...
+
+# Files tagged !race hold tests that the race detector distorts, such as counts of allocations.
+.PHONY: test-norace
+test-norace: ## without the race detector: the packages whose tests count allocations
+	@packages=$$(grep -rlE '^//go:build .*!race' --include='*_test.go' --exclude-dir=testdata $(patsubst %,--exclude-dir=%,$(notdir $(NESTED))) . \
+		| xargs -r -n1 dirname | sort -u) || true; \
+	if [ -n "$$packages" ]; then $(GO) test -timeout 10m $(TESTFLAGS) $$packages; else echo 'no test is tagged !race'; fi
+
+.PHONY: test-nested
+test-nested: ## the tests of the modules below this one
+	@for dir in $(NESTED); do (echo "in $$dir:" && cd $$dir && CGO_ENABLED=1 $(GO) test -race -timeout 20m $(TESTFLAGS) ./...); done
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for 10 s (FUZZTIME=…)
+	@(grep -roE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' --exclude-dir=testdata . || true) | sort | \
+	while IFS=: read -r file target; do \
+		target=$${target#func }; echo "== $$target in $${file%/*}"; \
+		(cd "$${file%/*}" && $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) .); \
+	done
+
+.PHONY: bench
+bench: ## measure, and print ratios; docs/benchmarks.md says what they mean
+	@if [ -d bench ]; then cd bench && $(GO) run .; else $(GO) test -run '^$$' -bench . -benchmem ./...; fi
