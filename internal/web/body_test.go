@@ -85,6 +85,14 @@ func TestReadBodyThatBreaksOff(t *testing.T) {
 	}
 }
 
+func TestReadBodyRefusesAnAnnouncedLengthUnread(t *testing.T) {
+	r := httptest.NewRequest("POST", "/", failing{})
+	r.ContentLength = 9001
+	if _, err := web.ReadBody(httptest.NewRecorder(), r, 9000); !errors.Is(err, &counterfoil.Error{Code: counterfoil.CodeBodyTooLarge}) {
+		t.Error(err)
+	}
+}
+
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

@@ -30,6 +30,10 @@ func TestCheckJSON(t *testing.T) {
 		{`"\ud83d\ude00 é 😀 \/"`, ""}, {`"\ud800"`, ""},
 		{strings.Repeat("[", 64) + strings.Repeat("]", 64), ""},
 		{manyMembers(40, `"last":{"m1":1}`), ""},
+		{`{"x":{"a":1},"a":2}`, ""}, // an inner name is not an outer one
+		{strings.Repeat(`{"a":1,"b":`, 40) + `{"c":1,"d":2}` + strings.Repeat("}", 40), ""},
+		{strings.Repeat(`{"a":1,"b":`, 40) + `{"c":1,"c":2}` + strings.Repeat("}", 40), "twice"},
+		{strings.Repeat(`{"a":1,"b":`, 40) + `1` + strings.Repeat("}", 39) + `,"a":2}`, "twice"},
 		{``, "empty"}, {"  ", "empty"},
 		{strings.Repeat("[", 65) + strings.Repeat("]", 65), "64 levels at byte 64"},
 		{`{"a":1,"b":2,"a":3}`, "twice in one object at byte 13"},
@@ -117,7 +121,8 @@ func acceptable(body []byte) bool {
 func FuzzCheckJSON(f *testing.F) {
 	for _, seed := range []string{``, `{}`, `{"a":[1,-0.5e1,null,{"b":"\u00e9"}],"a":2}`, `{"a":1,"\u0061":2}`, `{"\ud800":1,"\ud801":2}`, `"\ud83d\ude00\ud83d\u0041"`,
 		"\"\xff\"", ` [true , false] `, strings.Repeat("[", 64) + strings.Repeat("]", 64), strings.Repeat("[", 65) + strings.Repeat("]", 65),
-		manyMembers(20, `"m7":1`), manyMembers(20, `"x":{"m7":1}`), `1.0E+2`, `-`, `{"a":1}}`} {
+		manyMembers(20, `"m7":1`), manyMembers(20, `"x":{"m7":1}`), `1.0E+2`, `-`, `{"a":1}}`,
+		`{"x":{"a":1},"a":2}`, strings.Repeat(`{"a":1,"b":`, 40) + `{"c":1,"c":2}` + strings.Repeat("}", 40)} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -65,10 +65,11 @@ func TestServeDrains(t *testing.T) {
 }
 
 func TestServeBreaksOffAfterTheDrain(t *testing.T) {
-	entered := make(chan struct{})
+	entered, broken := make(chan struct{}), make(chan struct{})
 	addr, stop, ended := running(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		close(entered)
 		<-r.Context().Done() // ends when the connection is closed under it
+		close(broken)
 	}), 10*time.Millisecond)
 	go func() {
 		if res, err := http.Get("http://" + addr); err == nil {
@@ -79,6 +80,11 @@ func TestServeBreaksOffAfterTheDrain(t *testing.T) {
 	stop()
 	if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Serve = %v, want a deadline", err)
+	}
+	select {
+	case <-broken:
+	case <-time.After(30 * time.Second):
+		t.Error("the request was left running")
 	}
 }
 
