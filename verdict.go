@@ -35,8 +35,8 @@ type Verdict struct {
 	Active       bool                 `json:"active"`
 	Code         Code                 `json:"code"`
 	Token        *VerdictToken        `json:"token,omitempty"`
-	Organization *VerdictOrganization `json:"organization,omitempty" nullable:"true" doc:"Null for a system token."`
-	Owner        *VerdictOwner        `json:"owner,omitempty" nullable:"true" doc:"Null unless personal."`
+	Organization *VerdictOrganization `json:"organization,omitempty" doc:"Null for a system token."`
+	Owner        *VerdictOwner        `json:"owner,omitempty" doc:"Null unless personal."`
 	Message      string               `json:"message,omitempty" doc:"Why it was refused, in words safe for the caller."`
 	Reference    string               `json:"reference,omitempty" doc:"ref_…: an admin can open it. Given when possession of the token was proved."`
 }

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"slices"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/rules"
@@ -48,8 +47,8 @@ func (g Guarded) check(version int64) error {
 	return nil
 }
 
-// SetPolicy replaces the policy of a kind. It holds at once, for every token of the kind (H6, H7); nothing is deleted.
-func (r *Registry) SetPolicy(ctx context.Context, c Caller, org string, kind counterfoil.Kind, terms counterfoil.PolicyTerms, g Guarded) (p store.Policy, receipt counterfoil.Receipt, err error) {
+// SetPolicy sets the policy of a kind: over makes the new terms of the present ones. It holds at once, for every token of the kind (H6, H7); nothing is deleted.
+func (r *Registry) SetPolicy(ctx context.Context, c Caller, org string, kind counterfoil.Kind, over func(counterfoil.PolicyTerms) counterfoil.PolicyTerms, g Guarded) (p store.Policy, receipt counterfoil.Receipt, err error) {
 	receipt, err = r.do(ctx, c, org, OpWritePolicy, func(w *work) error {
 		before, ok := w.rules.StoredPolicy(kind)
 		if !ok {
@@ -58,7 +57,7 @@ func (r *Registry) SetPolicy(ctx context.Context, c Caller, org string, kind cou
 		if err := g.check(before.Version); err != nil {
 			return err
 		}
-		next, err := w.policyOf(kind, terms)
+		next, err := w.policyOf(kind, over(before.PolicyTerms))
 		if err != nil {
 			return err
 		}
@@ -152,16 +151,17 @@ func (w *work) lockOut(g Guarded, change func(*rules.Compiled)) error {
 
 // PreviewPolicy says what a policy would refuse that is accepted now, judged against the recorded use of the last 30
 // days (H7).
-func (r *Registry) PreviewPolicy(ctx context.Context, c Caller, org string, kind counterfoil.Kind, terms counterfoil.PolicyTerms) (preview counterfoil.PolicyPreview, err error) {
+func (r *Registry) PreviewPolicy(ctx context.Context, c Caller, org string, kind counterfoil.Kind, over func(counterfoil.PolicyTerms) counterfoil.PolicyTerms) (preview counterfoil.PolicyPreview, err error) {
 	if r.Noted != nil {
 		r.Noted()
 	}
 	preview.Tokens = []counterfoil.RefusedToken{}
 	err = r.view(ctx, c, org, OpPreviewPolicy, func(w *work) error {
-		if !slices.Contains(counterfoil.PolicyKinds, kind) {
+		present, ok := w.rules.StoredPolicy(kind)
+		if !ok {
 			return errNotFound
 		}
-		next, err := w.policyOf(kind, terms)
+		next, err := w.policyOf(kind, over(present.PolicyTerms))
 		if err != nil {
 			return err
 		}

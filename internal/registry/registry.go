@@ -69,6 +69,9 @@ type Caller struct {
 	Attempt      counterfoil.Attempt
 	UserAgent    string
 	Once         *Once // for operations that create: the Idempotency-Key
+	// Faults is what is wrong with the form of the request. The operation adds what it finds wrong with the rest, so
+	// that one answer names them all, and does nothing.
+	Faults []counterfoil.Problem
 
 	operator bool
 }
@@ -140,7 +143,7 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 		if err := r.admit(w, op); err != nil {
 			return err
 		}
-		if err := fn(w); err != nil {
+		if err := c.withFaults(fn(w)); err != nil {
 			return err
 		}
 		if op.Narrows && len(tx.Appended()) > 0 {
@@ -174,8 +177,23 @@ func (r *Registry) view(ctx context.Context, c Caller, org string, op *Operation
 		if err := r.admit(w, op); err != nil {
 			return err
 		}
-		return fn(w)
+		return c.withFaults(fn(w))
 	})
+}
+
+// withFaults joins what the operation found wrong with the faults of form; other refusals go first.
+func (c Caller) withFaults(err error) error {
+	if len(c.Faults) == 0 {
+		return err
+	}
+	var refusal *counterfoil.Error
+	switch {
+	case err == nil:
+		return counterfoil.Invalid(c.Faults)
+	case errors.As(err, &refusal) && len(refusal.Problems) > 0:
+		return counterfoil.Invalid(merge(slices.Clone(c.Faults), refusal.Problems))
+	}
+	return err
 }
 
 // admissible is what can be said without the database.

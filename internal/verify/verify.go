@@ -169,3 +169,22 @@ func ShortKind(k counterfoil.Kind) string {
 	}
 	return ""
 }
+
+// Find tells which token a presented string is, without judging or noting a use: for whoever acts on the token itself.
+// A result that is not Proven means that the string is no token of this instance.
+func (v *Verifier) Find(ctx context.Context, presented string) (Result, error) {
+	parsed, ok := secret.Parse(presented)
+	if !ok || parsed.Prefix != v.Prefix {
+		return Result{Code: counterfoil.CodeInvalidToken}, nil
+	}
+	fresh := !v.trusted()
+	e, err := v.token(ctx, parsed.ID, fresh)
+	if err != nil || e == nil || v.match(e, presented) == counterfoil.NoMatch {
+		return Result{Code: counterfoil.CodeInvalidToken}, err
+	}
+	compiled, err := v.rules(ctx, e.org, fresh)
+	if err != nil || compiled == nil {
+		return Result{Code: counterfoil.CodeInvalidToken}, err
+	}
+	return Result{Code: counterfoil.CodeInvalidToken, entry: e, rules: compiled, Match: v.match(e, presented)}, nil
+}

@@ -124,6 +124,16 @@ func WriteProblem(w http.ResponseWriter, r *http.Request, err error) {
 	writeDetails(w, p)
 }
 
+// WriteProblemAs is WriteProblem under another status, for callers that understand a few only. The code stays.
+func WriteProblemAs(w http.ResponseWriter, r *http.Request, err error, status int) {
+	p := NewProblem(err)
+	if p.Status >= http.StatusInternalServerError {
+		logFailure(w, r, err)
+	}
+	p.Status = status
+	writeDetails(w, p)
+}
+
 func writeDetails(w http.ResponseWriter, p *ProblemDetails) {
 	p.RequestID = RequestID(w)
 	body, err := json.Marshal(p)

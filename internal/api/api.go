@@ -1,0 +1,208 @@
+// Package api is the registry and the check as JSON over HTTP: one table of routes (routes.go), each with the operation
+// that says who may call it. The served OpenAPI document is generated from that table. The package refuses to decide
+// anything: it reads requests, asks, and writes answers.
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/registry"
+	"github.com/counterfoil/counterfoil/internal/verify"
+	"github.com/counterfoil/counterfoil/internal/web"
+)
+
+// Config is what the API needs. Registry and Verifier are required.
+type Config struct {
+	Registry *registry.Registry
+	Verifier *verify.Verifier
+	Proxies  web.Proxies
+	Logger   *slog.Logger
+	Version  string
+	// Checked is told the outcome of every check, for metrics. It may be nil.
+	Checked func(surface string, code counterfoil.Code)
+}
+
+// API serves the routes.
+type API struct {
+	Config
+	routes  []route
+	schemas huma.Registry
+	openAPI []byte
+}
+
+// New builds the API. A route that does not say who may call it is an error: such a server does not start.
+func New(c Config) (*API, error) {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Checked == nil {
+		c.Checked = func(string, counterfoil.Code) {}
+	}
+	a := &API{Config: c, routes: routes()}
+	for _, r := range a.routes {
+		if r.op == nil && !r.open {
+			return nil, fmt.Errorf("route %s %s does not say who may call it", r.method, r.path)
+		}
+		if r.op != nil && len(r.op.Kinds) == 0 {
+			return nil, fmt.Errorf("route %s %s is open to no kind of credential", r.method, r.path)
+		}
+	}
+	return a, a.describe()
+}
+
+// Handler returns the routes behind what every answer shares.
+func (a *API) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for i := range a.routes {
+		r := &a.routes[i]
+		pattern := r.method + " " + r.path
+		if r.method == anyMethod {
+			pattern = r.path
+		}
+		if r.plain != nil {
+			handle := r.plain(a)
+			mux.HandleFunc(pattern, handle)
+			continue
+		}
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, req *http.Request) { a.serve(w, req, r) })
+	}
+	return web.Wrap(web.Mux404(mux), web.Options{Logger: a.Logger, Proxies: a.Proxies})
+}
+
+// call is one request under way.
+type call struct {
+	*API
+	w      http.ResponseWriter
+	r      *http.Request
+	route  *route
+	caller registry.Caller
+	body   []byte
+	query  map[string]string
+	faults []counterfoil.Problem // of form; the operation adds its own
+}
+
+// serve answers one management request: who calls, what is asked, do it, answer.
+func (a *API) serve(w http.ResponseWriter, r *http.Request, rt *route) {
+	c := &call{API: a, w: w, r: r, route: rt}
+	w.Header().Set("Cache-Control", "no-store")
+	answer, err := c.run()
+	if err != nil {
+		c.problem(err)
+		return
+	}
+	if answer == nil {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	body, err := json.Marshal(answer)
+	if err != nil {
+		c.problem(fmt.Errorf("encoding the answer: %w", err))
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(rt.status)
+	_, _ = w.Write(append(body, '\n')) // a client that has gone is told nothing
+}
+
+func (c *call) run() (any, error) {
+	if err := c.authenticate(); err != nil {
+		return nil, err
+	}
+	c.readQuery()
+	if c.route.body != nil {
+		if err := c.readBody(); err != nil {
+			return nil, err
+		}
+	}
+	if c.route.once {
+		c.readOnce()
+	}
+	c.caller.Faults = c.faults
+	return c.route.handle(c)
+}
+
+// authenticate finds the caller of a management route.
+func (c *call) authenticate() error {
+	token, err := web.Credential(c.r)
+	if err != nil {
+		return err
+	}
+	audience := counterfoil.AudienceAPI
+	if c.route.op == registry.OpReadSelf || c.route.op == registry.OpRevokeSelf {
+		audience = counterfoil.AudienceSelf
+	}
+	return c.API.authenticate(c.r, token, audience, c.route.op, &c.caller)
+}
+
+// authenticate judges a presented token as the credential of a caller. The operation's permission is part of the
+// judgement, so that a refusal has a reference.
+func (a *API) authenticate(r *http.Request, token string, audience counterfoil.Audience, op *registry.Operation, caller *registry.Caller) error {
+	q := verify.Request{Token: token, Attempt: counterfoil.Attempt{Audience: audience, IP: a.Proxies.ClientIP(r)}}
+	if op.Permission != "" && !op.Own {
+		q.Permissions = []string{op.Permission}
+	}
+	v, err := a.Verifier.Verify(r.Context(), &q)
+	if err != nil {
+		return err
+	}
+	if !v.Active() {
+		return refusal(&v)
+	}
+	if !slices.Contains(op.Kinds, v.Kind()) && v.Kind() == counterfoil.KindIntegration {
+		return counterfoil.Refuse(counterfoil.CodeWrongAudience, "An integration token opens the Activity Logs API alone.")
+	}
+	org, _ := v.Organization()
+	*caller = registry.Caller{TokenID: v.TokenID(), Kind: v.Kind(), Organization: org, Match: v.Match, Attempt: q.Attempt, UserAgent: r.UserAgent()}
+	caller.Attempt.Permissions = nil
+	return nil
+}
+
+// refusal turns a verdict into an error. Its detail names the reference that an admin can open.
+func refusal(v *verify.Result) error {
+	detail := v.Message()
+	if v.Reference != "" {
+		detail += " Reference: " + v.Reference
+	}
+	return counterfoil.Refuse(v.Code, detail)
+}
+
+// org resolves the organization that the path names.
+func (c *call) org() (string, error) {
+	return c.Registry.Resolve(c.r.Context(), c.caller, c.r.PathValue("org"))
+}
+
+func (c *call) problem(err error) { web.WriteProblem(c.w, c.r, err) }
+
+// receipt shows a receipt in the answer's header.
+func (c *call) receipt(r counterfoil.Receipt) {
+	if r.ID == "" {
+		return
+	}
+	state := "pending"
+	if r.Complete {
+		state = "complete"
+	}
+	c.w.Header().Set("Counterfoil-Receipt", fmt.Sprintf("%s; %s; took=%.0fms", r.ID, state, r.TookMS))
+}
+
+func (c *call) etag(version int64) { c.w.Header().Set("ETag", web.ETag(version)) }
+
+// guarded reads what an edit depends on.
+func (c *call) guarded(allowLockOut bool) (registry.Guarded, error) {
+	g := registry.Guarded{AllowLockOut: allowLockOut}
+	version, present, err := web.IfMatch(c.r.Header.Get("If-Match"))
+	if err != nil {
+		return g, err
+	}
+	if present {
+		g.Version = &version
+	}
+	return g, nil
+}

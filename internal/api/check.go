@@ -1,0 +1,171 @@
+package api
+
+import (
+	"net/http"
+	"net/netip"
+	"reflect"
+	"strings"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/registry"
+	"github.com/counterfoil/counterfoil/internal/verify"
+	"github.com/counterfoil/counterfoil/internal/web"
+)
+
+// checkRoutes are asked for every request that a gateway sees. They are plain handlers: nothing between the connection
+// and the judgement but reading the question.
+func checkRoutes() []route {
+	return []route{
+		{method: post, path: "/v1/verify", op: registry.OpVerify, tag: tagCheck, status: 200, summary: "Check a token",
+			doc:  "Always 200 for a well-formed question. A credential of an organization gets answers about its own tokens; others are invalid_token.",
+			body: reflect.TypeFor[counterfoil.Question](), answer: reflect.TypeFor[counterfoil.Verdict](), plain: func(a *API) http.HandlerFunc { return a.verify }},
+		{method: post, path: "/v1/verify/batch", op: registry.OpVerify, tag: tagCheck, status: 200, summary: "Check up to 100 tokens",
+			doc:  "The answers are in the order of the questions.",
+			body: reflect.TypeFor[batch](), answer: reflect.TypeFor[verdicts](), plain: func(a *API) http.HandlerFunc { return a.batch }},
+		{method: post, path: "/oauth2/introspect", op: registry.OpVerify, tag: tagCheck, status: 200, summary: "Introspect a token (RFC 7662)",
+			doc:    "The caller authenticates by Bearer or by HTTP Basic (user: token id, password: token).",
+			form:   []param{{name: "token", doc: "The token to check."}, {name: "token_type_hint", doc: "Not needed."}, {name: "ip", doc: "The end client's address."}},
+			answer: reflect.TypeFor[introspection](), plain: func(a *API) http.HandlerFunc { return a.introspect }},
+		{method: post, path: "/oauth2/revoke", op: registry.OpRevokeSelf, tag: tagCheck, status: 200, summary: "Revoke a presented token (RFC 7009)",
+			doc:  "A token may revoke itself; another one only with the right to. A token that is not known is answered 200 as well.",
+			form: []param{{name: "token", doc: "The token to revoke."}, {name: "token_type_hint", doc: "Not needed."}}, answer: reflect.TypeFor[none](), plain: func(a *API) http.HandlerFunc { return a.revoke }},
+		{method: anyMethod, path: "/v1/authorize", open: true, tag: tagCheck, status: 200, summary: "Forward authentication for gateways",
+			doc: "Any method. The credential is the end client's. The permission comes from ?permission=, or from the catalogue's endpoints by " +
+				"X-Forwarded-Method and X-Forwarded-Uri, or X-Original-Method and X-Original-URI or X-Original-URL. 200 with headers, else 401, 403 or 503.",
+			query: []param{{name: "permission", doc: "What the token must hold; may be given more than once."}}, answer: reflect.TypeFor[none](), plain: func(a *API) http.HandlerFunc { return a.authorize }},
+	}
+}
+
+// batch is up to 100 questions.
+type batch struct {
+	Questions []counterfoil.Question `json:"questions" minItems:"1" maxItems:"100"`
+}
+
+// verdicts answers a batch, in its order.
+type verdicts struct {
+	Verdicts []counterfoil.Verdict `json:"verdicts"`
+}
+
+const maxBatch = 100
+
+// permit checks the caller of a check route and returns the organization whose tokens it may ask about; empty: all.
+func (a *API) permit(r *http.Request, token string) (within string, err error) {
+	q := verify.Request{Token: token, Attempt: counterfoil.Attempt{Audience: counterfoil.AudienceAPI, Permissions: verifyPermission, IP: a.Proxies.ClientIP(r)}}
+	v, err := a.Verifier.Verify(r.Context(), &q)
+	if err != nil {
+		return "", err
+	}
+	if !v.Active() {
+		return "", refusal(&v)
+	}
+	within, _ = v.Organization()
+	return within, nil
+}
+
+var verifyPermission = []string{counterfoil.PermTokensVerify}
+
+// question reads a JSON body into dst and finds the caller.
+func (a *API) question(w http.ResponseWriter, r *http.Request, dst any) (within string, err error) {
+	token, err := web.Credential(r)
+	if err != nil {
+		return "", err
+	}
+	if within, err = a.permit(r, token); err != nil {
+		return "", err
+	}
+	if err := web.RequireJSON(r); err != nil {
+		return "", err
+	}
+	body, err := web.ReadBody(w, r, bodyLimit)
+	if err != nil {
+		return "", err
+	}
+	return within, web.DecodeStrict(body, dst)
+}
+
+// attemptOf turns a question into an attempt on the product's API, and says what cannot be read of it.
+func attemptOf(q *counterfoil.Question, at string) (attempt counterfoil.Attempt, problems []counterfoil.Problem) {
+	attempt = counterfoil.Attempt{Audience: counterfoil.AudienceProduct, Permissions: q.Permissions}
+	if q.Endpoint != "" {
+		method, path, ok := strings.Cut(q.Endpoint, " ")
+		if !ok || method == "" || !strings.HasPrefix(path, "/") {
+			problems = append(problems, counterfoil.Problem{Pointer: at + "/endpoint", Code: counterfoil.CodeValidationFailed, Detail: "an endpoint is a method, a space and a path: GET /api/devices/7"})
+		}
+		attempt.Method, attempt.Path = method, path
+	}
+	if q.IP != "" {
+		ip, err := netip.ParseAddr(q.IP)
+		if err != nil {
+			problems = append(problems, counterfoil.Problem{Pointer: at + "/ip", Code: counterfoil.CodeValidationFailed, Detail: "this is not an IP address"})
+		}
+		attempt.IP = ip.Unmap().WithZone("")
+	}
+	return attempt, problems
+}
+
+
+func (a *API) verify(w http.ResponseWriter, r *http.Request) {
+	var q counterfoil.Question
+	within, err := a.question(w, r, &q)
+	if err != nil {
+		web.WriteProblem(w, r, err)
+		return
+	}
+	attempt, problems := attemptOf(&q, "")
+	if len(problems) > 0 {
+		web.WriteProblem(w, r, counterfoil.Invalid(problems))
+		return
+	}
+	v, err := a.Verifier.Verify(r.Context(), &verify.Request{Token: q.Token, Attempt: attempt, Within: within})
+	if err != nil {
+		web.WriteProblem(w, r, err)
+		return
+	}
+	a.Checked("verify", v.Code)
+	buf := getBuffer()
+	*buf = append(appendVerdict((*buf)[:0], &v), '\n')
+	writeJSON(w, *buf)
+	putBuffer(buf)
+}
+
+func (a *API) batch(w http.ResponseWriter, r *http.Request) {
+	var b batch
+	within, err := a.question(w, r, &b)
+	if err != nil {
+		web.WriteProblem(w, r, err)
+		return
+	}
+	attempts := make([]counterfoil.Attempt, len(b.Questions))
+	var problems []counterfoil.Problem
+	if n := len(b.Questions); n == 0 || n > maxBatch {
+		problems = append(problems, counterfoil.Problem{Pointer: "/questions", Code: counterfoil.CodeValidationFailed, Detail: "ask 1 to 100 questions"})
+	} else {
+		for i := range b.Questions {
+			var found []counterfoil.Problem
+			attempts[i], found = attemptOf(&b.Questions[i], "/questions/"+itoa(i))
+			problems = append(problems, found...)
+		}
+	}
+	if len(problems) > 0 {
+		web.WriteProblem(w, r, counterfoil.Invalid(problems))
+		return
+	}
+	buf := getBuffer()
+	defer putBuffer(buf)
+	*buf = append((*buf)[:0], `{"verdicts":[`...)
+	for i := range b.Questions {
+		v, err := a.Verifier.Verify(r.Context(), &verify.Request{Token: b.Questions[i].Token, Attempt: attempts[i], Within: within})
+		if err != nil {
+			web.WriteProblem(w, r, err)
+			return
+		}
+		a.Checked("batch", v.Code)
+		if i > 0 {
+			*buf = append(*buf, ',')
+		}
+		*buf = appendVerdict(*buf, &v)
+	}
+	*buf = append(*buf, "]}\n"...)
+	writeJSON(w, *buf)
+}
+

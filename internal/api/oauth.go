@@ -1,0 +1,177 @@
+package api
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/registry"
+	"github.com/counterfoil/counterfoil/internal/verify"
+	"github.com/counterfoil/counterfoil/internal/web"
+)
+
+// introspection is the answer of RFC 7662 section 2.2. An inactive token has active alone.
+type introspection struct {
+	Active         bool   `json:"active"`
+	Scope          string `json:"scope,omitempty" doc:"The effective permissions, separated by spaces."`
+	ClientID       string `json:"client_id,omitempty" doc:"The token's id."`
+	Username       string `json:"username,omitempty" doc:"The owner's e-mail address, for a personal token."`
+	TokenType      string `json:"token_type,omitempty"`
+	Exp            int64  `json:"exp,omitempty"`
+	Iat            int64  `json:"iat,omitempty"`
+	Sub            string `json:"sub,omitempty" doc:"The owner's id for a personal token, else the token's."`
+	Jti            string `json:"jti,omitempty" doc:"The token's id."`
+	Kind           string `json:"kind,omitempty"`
+	OrganizationID string `json:"organization_id,omitempty"`
+}
+
+// form reads a form body (RFC 7662 section 2.1, RFC 7009 section 2.1). Query parameters are never read.
+func form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/x-www-form-urlencoded" {
+		return nil, counterfoil.Refuse(counterfoil.CodeUnsupportedMediaType, "Send a form: Content-Type: application/x-www-form-urlencoded.")
+	}
+	body, err := web.ReadBody(w, r, bodyLimit)
+	if err != nil {
+		return nil, err
+	}
+	values, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, counterfoil.Refuse(counterfoil.CodeInvalidRequest, "The form cannot be read.")
+	}
+	if len(values["token"]) != 1 {
+		return nil, counterfoil.Refuse(counterfoil.CodeInvalidRequest, "Send the parameter token, once.")
+	}
+	return values, nil
+}
+
+// basicOrBearer finds the caller's token. With Basic, the user must be the token's own id.
+func (a *API) basicOrBearer(r *http.Request) (string, error) {
+	user, token, err := web.BasicOrBearer(r)
+	if err != nil || user == "" {
+		return token, err
+	}
+	v, err := a.Verifier.Find(r.Context(), token)
+	if err == nil && (!v.Proven() || v.TokenID() != user) {
+		err = counterfoil.Refuse(counterfoil.CodeInvalidToken, "The user of HTTP Basic is the id of the token that is its password.")
+	}
+	return token, err
+}
+
+func (a *API) introspect(w http.ResponseWriter, r *http.Request) {
+	v, err := a.introspected(w, r)
+	if err != nil {
+		web.WriteProblem(w, r, err)
+		return
+	}
+	a.Checked("introspect", v.Code)
+	buf := getBuffer()
+	*buf = append(appendIntrospection((*buf)[:0], &v), '\n')
+	writeJSON(w, *buf)
+	putBuffer(buf)
+}
+
+func (a *API) introspected(w http.ResponseWriter, r *http.Request) (v verify.Result, err error) {
+	caller, err := a.basicOrBearer(r)
+	if err != nil {
+		return v, err
+	}
+	within, err := a.permit(r, caller)
+	if err != nil {
+		return v, err
+	}
+	values, err := form(w, r)
+	if err != nil {
+		return v, err
+	}
+	q := verify.Request{Token: values["token"][0], Within: within, Attempt: counterfoil.Attempt{Audience: counterfoil.AudienceProduct}}
+	if ip := values.Get("ip"); ip != "" {
+		parsed, err := netip.ParseAddr(ip)
+		if err != nil {
+			return v, counterfoil.Refuse(counterfoil.CodeInvalidRequest, "The parameter ip is not an IP address.")
+		}
+		q.IP = parsed.Unmap().WithZone("")
+	}
+	return a.Verifier.Verify(r.Context(), &q)
+}
+
+func appendIntrospection(b []byte, v *verify.Result) []byte {
+	if !v.Active() {
+		return append(b, `{"active":false}`...)
+	}
+	b = append(b, `{"active":true,"scope":"`...)
+	for i, p := range v.Permissions() {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = append(b, p...) // names are of a safe alphabet
+	}
+	b = append(b, `","client_id":"`...)
+	b = v.AppendTokenID(b)
+	b = append(b, `","jti":"`...)
+	b = v.AppendTokenID(b)
+	b = append(b, `","token_type":"Bearer","iat":`...)
+	b = strconv.AppendInt(b, v.RenewedAt().Unix(), 10)
+	if t := v.ExpiresAt(); t != nil {
+		b = strconv.AppendInt(append(b, `,"exp":`...), t.Unix(), 10)
+	}
+	b = appendString(append(b, `,"kind":`...), string(v.Kind()))
+	if id, _ := v.Organization(); id != "" {
+		b = appendString(append(b, `,"organization_id":`...), id)
+	}
+	if id, email := v.Owner(); id != "" {
+		b = appendString(append(b, `,"sub":`...), id)
+		b = appendString(append(b, `,"username":`...), email)
+	} else {
+		b = v.AppendTokenID(append(b, `,"sub":"`...))
+		b = append(b, '"')
+	}
+	return append(b, '}')
+}
+
+// revoke is RFC 7009: a token that is not known is answered 200, because the client wants it gone and it is.
+func (a *API) revoke(w http.ResponseWriter, r *http.Request) {
+	w.Header()["Cache-Control"] = noStore
+	if err := a.revokePresented(w, r); err != nil {
+		web.WriteProblem(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusOK)
+}
+
+func (a *API) revokePresented(w http.ResponseWriter, r *http.Request) error {
+	presented, err := a.basicOrBearer(r)
+	if err != nil {
+		return err
+	}
+	var caller registry.Caller
+	if err := a.authenticate(r, presented, counterfoil.AudienceSelf, registry.OpRevokeSelf, &caller); err != nil {
+		return err
+	}
+	values, err := form(w, r)
+	if err != nil {
+		return err
+	}
+	v, err := a.Verifier.Find(r.Context(), values["token"][0])
+	if err != nil || !v.Proven() {
+		return err
+	}
+	const reason = "revoked by RFC 7009"
+	if v.TokenID() == caller.TokenID {
+		_, err = a.Registry.RevokeCurrentToken(r.Context(), caller, reason)
+		return err
+	}
+	if caller.Kind == counterfoil.KindIntegration {
+		return counterfoil.Refuse(counterfoil.CodeWrongAudience, "An integration token revokes itself alone.")
+	}
+	caller.Attempt.Audience = counterfoil.AudienceAPI
+	org, _ := v.Organization()
+	_, err = a.Registry.RevokeToken(r.Context(), caller, org, v.TokenID(), reason)
+	if errors.Is(err, counterfoil.Refuse(counterfoil.CodeNotFound, "")) {
+		return nil // another organization's token is a token that is not known
+	}
+	return err
+}

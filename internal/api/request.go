@@ -1,0 +1,196 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/registry"
+	"github.com/counterfoil/counterfoil/internal/web"
+)
+
+// bodyLimit is the size of a management request's body in bytes.
+const bodyLimit = 64 << 10
+
+// readBody reads the body and checks its form: JSON without duplicate members, of the route's schema. Faults of schema
+// are gathered, so that the operation can add what it finds wrong with the rest.
+func (c *call) readBody() error {
+	optional := c.route.bodyOptional
+	if optional && (c.r.ContentLength == 0 || (c.r.ContentLength < 0 && c.r.Header.Get("Content-Type") == "")) {
+		if _, err := io.Copy(io.Discard, io.LimitReader(c.r.Body, bodyLimit)); err != nil {
+			return err
+		}
+		c.body = []byte("{}")
+		return nil
+	}
+	if err := web.RequireJSON(c.r); err != nil {
+		return err
+	}
+	body, err := web.ReadBody(c.w, c.r, bodyLimit)
+	if err != nil {
+		return err
+	}
+	if err := web.CheckJSON(body); err != nil {
+		return err
+	}
+	c.body = body
+	var value any
+	if err := json.Unmarshal(body, &value); err != nil {
+		return counterfoil.Refuse(counterfoil.CodeMalformedJSON, "The body is not JSON.")
+	}
+	path, result := huma.NewPathBuffer(nil, 0), &huma.ValidateResult{}
+	huma.Validate(c.schemas, c.route.schema, path, huma.ModeWriteToServer, value, result)
+	for _, e := range result.Errors {
+		if d, ok := e.(*huma.ErrorDetail); ok {
+			if name, missing := strings.CutPrefix(d.Message, "expected required property "); missing {
+				name, _, _ = strings.Cut(name, " ")
+				d.Location, d.Message = d.Location+"."+name, "this is required"
+			}
+			c.faults = append(c.faults, counterfoil.Problem{Pointer: pointer(d.Location), Code: counterfoil.CodeValidationFailed, Detail: d.Message})
+		}
+	}
+	return nil
+}
+
+// longestName is longer than any member's name of ours and shorter than any token: a longer one may be a misplaced
+// secret and is not repeated.
+const longestName = 40
+
+// pointer turns a location such as permissions[3].name into a JSON Pointer (RFC 6901).
+func pointer(location string) string {
+	if location == "" {
+		return ""
+	}
+	var b strings.Builder
+	for _, part := range strings.FieldsFunc(location, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
+		if len(part) > longestName {
+			break
+		}
+		b.WriteByte('/')
+		b.WriteString(strings.NewReplacer("~", "~0", "/", "~1").Replace(part))
+	}
+	return b.String()
+}
+
+// decode reads what is right of the body into dst, member by member: what the schema has refused stays zero, and is
+// reported already.
+func (c *call) decode(dst any) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(c.body, &members); err != nil {
+		return // not an object: the schema has said so
+	}
+	for name, raw := range members {
+		one, err := json.Marshal(map[string]json.RawMessage{name: raw})
+		if err != nil {
+			continue
+		}
+		kept := reflect.New(reflect.TypeOf(dst).Elem())
+		kept.Elem().Set(reflect.ValueOf(dst).Elem())
+		if err := json.Unmarshal(one, kept.Interface()); err == nil {
+			reflect.ValueOf(dst).Elem().Set(kept.Elem())
+		}
+	}
+}
+
+// readOnce reads the Idempotency-Key: 1 to 255 visible ASCII characters.
+func (c *call) readOnce() {
+	keys := c.r.Header.Values("Idempotency-Key")
+	if len(keys) == 0 {
+		return
+	}
+	key := keys[0]
+	bad := len(keys) > 1 || key == "" || len(key) > 255 || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' })
+	if bad {
+		c.fault("Idempotency-Key:", "an idempotency key is 1 to 255 visible ASCII characters, given once")
+		return
+	}
+	h := sha256.New()
+	h.Write([]byte(c.r.Method + " " + c.r.URL.Path + "\n"))
+	h.Write(c.body)
+	c.caller.Once = &registry.Once{Key: key, Digest: hex.EncodeToString(h.Sum(nil))}
+}
+
+func (c *call) fault(pointer, detail string) {
+	c.faults = append(c.faults, counterfoil.Problem{Pointer: pointer, Code: counterfoil.CodeValidationFailed, Detail: detail})
+}
+
+// readQuery checks the query against the route's parameters: none unknown, none twice, none malformed.
+func (c *call) readQuery() {
+	c.query = map[string]string{}
+	values, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		c.fault("?", "the query string cannot be read")
+		return
+	}
+	for name, given := range values {
+		p, known := c.route.param(name)
+		switch {
+		case !known:
+			if len(name) > longestName {
+				name = ""
+			}
+			c.fault("?"+name, "there is no such query parameter")
+		case len(given) > 1:
+			c.fault("?"+name, "give this parameter once")
+		default:
+			if fault := p.check(given[0]); fault != "" {
+				c.fault("?"+name, fault)
+				continue
+			}
+			c.query[name] = given[0]
+		}
+	}
+}
+
+// param is one query parameter.
+type param struct {
+	name, doc string
+	enum      []string
+	min, max  int64 // of an integer; max 0: it is text
+	standard  string
+}
+
+func (p param) check(value string) string {
+	if p.max > 0 {
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || n < p.min || n > p.max {
+			return "give a whole number from " + strconv.FormatInt(p.min, 10) + " to " + strconv.FormatInt(p.max, 10)
+		}
+		return ""
+	}
+	if len(value) > 500 {
+		return "this is too long"
+	}
+	if len(p.enum) == 0 {
+		return ""
+	}
+	for _, e := range p.enum {
+		if e == value {
+			return ""
+		}
+	}
+	return "give one of " + strings.Join(p.enum, ", ")
+}
+
+// limit is the page size that was asked for.
+func (c *call) limit() int {
+	if n, err := strconv.Atoi(c.query["limit"]); err == nil {
+		return n
+	}
+	return defaultLimit
+}
+
+const defaultLimit = 50
+
+var paging = []param{
+	{name: "limit", doc: "How many entries at most.", min: 1, max: 200, standard: strconv.Itoa(defaultLimit)},
+	{name: "cursor", doc: "next_cursor of the page before."},
+}
