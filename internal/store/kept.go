@@ -75,10 +75,13 @@ func (tx *Tx) SaveReceipt(id, answer string) error {
 	return err
 }
 
-// Receipt finds a receipt of the organization.
-func (tx *Tx) Receipt(id string) (string, bool, error) {
-	return find(tx.q, func(r scanner) (v string, err error) { return v, r.Scan(&v) },
-		"SELECT answer FROM receipts WHERE organization=$1 AND id=$2", tx.org, id)
+// Receipt finds a receipt and the organization that it belongs to. It crosses organizations: the path names none, and the
+// caller compares.
+func (tx *Tx) Receipt(id string) (organization, answer string, found bool, err error) {
+	type receipt struct{ organization, answer string }
+	r, found, err := find(tx.q, func(s scanner) (r receipt, err error) { return r, s.Scan(&r.organization, &r.answer) },
+		"SELECT organization, answer FROM receipts WHERE id=$1", id)
+	return r.organization, r.answer, found, err
 }
 
 // Rules is everything of an organization that a judgement needs besides the token and its owner.

@@ -33,12 +33,6 @@ func (tx *Tx) Member(id string) (Member, bool, error) {
 	return find(tx.q, scanMember, "SELECT "+memberColumns+fromMembers+"WHERE m.organization = $1 AND m.id = $2", tx.org, id)
 }
 
-// CallerMember finds the member that a caller of another organization than the transaction's stands for. It crosses
-// organizations.
-func (tx *Tx) CallerMember(organization, id string) (Member, bool, error) {
-	return find(tx.q, scanMember, "SELECT "+memberColumns+fromMembers+"WHERE m.organization = $1 AND m.id = $2", organization, id)
-}
-
 // Members lists the organization's members, oldest first, after the given id; text narrows by part of e-mail or name.
 func (tx *Tx) Members(text, after string, limit int) ([]Member, error) {
 	w := where{}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/counterfoil/counterfoil"
 )
@@ -96,4 +97,17 @@ func (tx *Tx) touchRules() error {
 func (s *Store) OrganizationCount(ctx context.Context) (n int64, err error) {
 	err = s.engine.view(ctx, func(q querier) error { return q.row("SELECT COUNT(*) FROM organizations").Scan(&n) })
 	return n, err
+}
+
+// FreeSlug changes a slug that is in use into one that is not, by adding a number. It crosses organizations: slugs are
+// unique among all.
+func (tx *Tx) FreeSlug(slug *string) error {
+	base := *slug
+	for n := 2; ; n++ {
+		var taken int64
+		if err := tx.q.row("SELECT COUNT(*) FROM organizations WHERE slug = $1", *slug).Scan(&taken); err != nil || taken == 0 {
+			return err
+		}
+		*slug = fmt.Sprintf("%s-%d", base, n)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	"github.com/counterfoil/counterfoil"
 )
@@ -20,7 +21,8 @@ type sqliteWriter struct {
 	mu   sync.RWMutex // held shared while a job is being sent, so that stop can close jobs
 	shut bool
 
-	head head // of the log as committed
+	head    head         // of the log as committed
+	commits atomic.Int64 // since the start
 }
 
 type writeJob struct {
@@ -131,6 +133,7 @@ func (w *sqliteWriter) fill(batch *[]*writeJob) error {
 		return fmt.Errorf("committing: %w", err)
 	}
 	w.head = next
+	w.commits.Add(1)
 	return nil
 }
 

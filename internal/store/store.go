@@ -122,6 +122,19 @@ type Tx struct {
 // Organization returns the id of the organization that the transaction is bound to.
 func (tx *Tx) Organization() string { return tx.org }
 
+// Appended returns the events that the transaction has appended, without their numbers. It may be read after Update has
+// returned, whatever the outcome.
+func (tx *Tx) Appended() []counterfoil.Event { return tx.events }
+
+// In runs fn bound to another organization, in the same transaction. It crosses organizations: it is for the few
+// changes that must happen in two of them or not at all.
+func (tx *Tx) In(org string, fn func(*Tx) error) error {
+	home := tx.org
+	tx.org = org
+	defer func() { tx.org = home }()
+	return fn(tx)
+}
+
 // Now returns the transaction's time; every row that it writes carries this one.
 func (tx *Tx) Now() counterfoil.Instant { return tx.now }
 

@@ -24,6 +24,7 @@ type Token struct {
 	Permissions  counterfoil.Permissions
 	IPFilter     string // id of its own filter, or empty
 	Paused       bool
+	Held         bool // paused by someone else than its owner, who cannot resume it
 
 	Digest        secret.Digest
 	KeyID         uint8
@@ -63,9 +64,18 @@ func scanToken(r scanner, extra ...any) (Token, error) {
 	}
 	copy(t.Digest[:], digest)
 	copy(t.Previous[:], previous)
-	t.Paused = paused != 0
+	t.Paused, t.Held = paused != 0, paused == pausedHeld
 	t.Permissions = splitSet(permissions)
 	return t, nil
+}
+
+const pausedHeld = 2
+
+func pausedFlag(t Token) int64 {
+	if t.Paused && t.Held {
+		return pausedHeld
+	}
+	return flag(t.Paused)
 }
 
 func plainToken(r scanner) (Token, error) { return scanToken(r) }
@@ -108,7 +118,7 @@ func (tx *Tx) InsertToken(t Token) error {
 		digest, key_id, previous_digest, previous_key_id, previous_until, created_at, created_by, renewed_at, expires_at,
 		revoked_at, revoked_by, revoked_reason, receipt, version)
 		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,NULL,0,0,$13,$14,$15,$16,0,'','','',1)`,
-		t.ID, tx.org, string(t.Kind), string(t.Integration), t.Owner, t.Name, t.Hint, joinSet(t.Permissions), t.IPFilter, flag(t.Paused),
+		t.ID, tx.org, string(t.Kind), string(t.Integration), t.Owner, t.Name, t.Hint, joinSet(t.Permissions), t.IPFilter, pausedFlag(t),
 		t.Digest[:], int64(t.KeyID), int64(t.CreatedAt), t.CreatedBy, int64(t.RenewedAt), int64(t.ExpiresAt))
 	return err
 }
@@ -122,7 +132,7 @@ func (tx *Tx) UpdateToken(t Token) error {
 	n, err := tx.q.exec(`UPDATE tokens SET name=$1, hint=$2, permissions=$3, ip_filter=$4, paused=$5, digest=$6, key_id=$7,
 		previous_digest=$8, previous_key_id=$9, previous_until=$10, renewed_at=$11, expires_at=$12, revoked_at=$13,
 		revoked_by=$14, revoked_reason=$15, receipt=$16, version=version+1 WHERE organization=$17 AND id=$18 AND version=$19`,
-		t.Name, t.Hint, joinSet(t.Permissions), t.IPFilter, flag(t.Paused), t.Digest[:], int64(t.KeyID), previous, int64(t.PreviousKeyID),
+		t.Name, t.Hint, joinSet(t.Permissions), t.IPFilter, pausedFlag(t), t.Digest[:], int64(t.KeyID), previous, int64(t.PreviousKeyID),
 		int64(t.PreviousUntil), int64(t.RenewedAt), int64(t.ExpiresAt), int64(t.RevokedAt), t.RevokedBy, t.RevokedReason, t.Receipt,
 		tx.org, t.ID, t.Version)
 	if err == nil && n != 1 {
