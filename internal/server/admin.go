@@ -1,0 +1,94 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/web"
+)
+
+// metrics never carry a token, organization or member as a label.
+type metrics struct {
+	registry *prometheus.Registry
+	checks   map[string]map[counterfoil.Code]prometheus.Counter
+}
+
+var surfaces = []string{"verify", "batch", "introspect", "authorize"}
+
+var verdictCodes = []counterfoil.Code{
+	counterfoil.CodeOK, counterfoil.CodeInvalidToken, counterfoil.CodeWrongDataCenter, counterfoil.CodeTokenRevoked, counterfoil.CodeTokenPaused,
+	counterfoil.CodeOrganizationSuspended, counterfoil.CodeOwnerInactive, counterfoil.CodeWrongAudience, counterfoil.CodeKindDisabled,
+	counterfoil.CodeTokenExpired, counterfoil.CodeMaxLifetimeExceeded, counterfoil.CodeIPNotAllowed, counterfoil.CodeMissingPermission,
+}
+
+func newMetrics(c *Core) *metrics {
+	m := &metrics{registry: prometheus.NewRegistry(), checks: map[string]map[counterfoil.Code]prometheus.Counter{}}
+	checks := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "counterfoil_checks_total", Help: "Checks by surface and verdict code."}, []string{"surface", "code"})
+	for _, surface := range surfaces {
+		m.checks[surface] = map[counterfoil.Code]prometheus.Counter{}
+		for _, code := range verdictCodes {
+			m.checks[surface][code] = checks.WithLabelValues(surface, string(code))
+		}
+	}
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+	}
+	counter := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value)
+	}
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "counterfoil_build_info", Help: "Always 1; the labels tell the version and the engine."}, []string{"version", "engine"})
+	build.WithLabelValues(c.Config.Version, c.Store.Engine()).Set(1)
+	m.registry.MustRegister(checks, build,
+		gauge("counterfoil_cached_tokens", "Token records in memory.", func() float64 { n, _, _ := c.Verifier.CacheStats(); return float64(n) }),
+		counter("counterfoil_cache_hits_total", "Checks whose token record was in memory.", func() float64 { _, n, _ := c.Verifier.CacheStats(); return float64(n) }),
+		counter("counterfoil_cache_misses_total", "Checks that asked the database.", func() float64 { _, _, n := c.Verifier.CacheStats(); return float64(n) }),
+		gauge("counterfoil_storage_alive", "1 while cached records may be trusted.", func() float64 {
+			if _, ok := c.Store.Alive(); ok {
+				return 1
+			}
+			return 0
+		}),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+func (m *metrics) checked(surface string, code counterfoil.Code) {
+	if c := m.checks[surface][code]; c != nil {
+		c.Inc()
+	}
+}
+
+// adminHandler serves health and metrics, on a listener of its own.
+func (c *Core) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		if err := c.Store.Ping(ctx); err != nil {
+			c.Config.Logger.Warn("not ready", "error", err)
+			say(w, http.StatusServiceUnavailable, "storage does not answer\n")
+			return
+		}
+		if _, alive := c.Store.Alive(); !alive {
+			say(w, http.StatusServiceUnavailable, "the database's server lock is not held\n")
+			return
+		}
+		say(w, http.StatusOK, "ready\n")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(c.metrics.registry, promhttp.HandlerOpts{}))
+	return web.Wrap(web.Mux404(mux), web.Options{Logger: c.Config.Logger})
+}
+
+func say(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text))
+}

@@ -1,0 +1,358 @@
+// Package server wires the parts into one running service: store, rules, check, registry, API, listeners. It decides
+// nothing; everything that it needs to know is in Config.
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/counterfoil/counterfoil/internal/api"
+	"github.com/counterfoil/counterfoil/internal/registry"
+	"github.com/counterfoil/counterfoil/internal/rules"
+	"github.com/counterfoil/counterfoil/internal/secret"
+	"github.com/counterfoil/counterfoil/internal/store"
+	"github.com/counterfoil/counterfoil/internal/verify"
+	"github.com/counterfoil/counterfoil/internal/web"
+)
+
+// Config is everything that can be set. Only Dir is required.
+type Config struct {
+	Dir         string // data directory: the instance key, the catalogue file, and the database unless DatabaseURL is set
+	DatabaseURL string // PostgreSQL
+	KeyFile     string // the instance key; default Dir/instance.key
+	Catalogue   string // the catalogue file; default Dir/catalogue.yaml, if it is there
+
+	Listen      string // address of the API; default 127.0.0.1:8080
+	AdminListen string // address of health and metrics; default 127.0.0.1:8081; "-" for none
+	URL         string // where clients reach the API; default http://<listen>
+
+	Prefix         string // of this instance's tokens; default cfl
+	DataCenter     string // this instance's own; default local
+	DataCenters    []DataCenter
+	TrustedProxies []string // addresses and networks whose X-Forwarded-For is believed
+	Plans          []string // in rising order; default teams, business, enterprise
+	CacheTokens    int
+
+	Version string
+	Logger  *slog.Logger
+	Now     func() time.Time
+}
+
+// DataCenter is another data centre of the same service (N8).
+type DataCenter struct {
+	Name   string `yaml:"name"`
+	Prefix string `yaml:"prefix"`
+	URL    string `yaml:"url"`
+}
+
+func (c *Config) defaults() error {
+	set := func(to *string, value string) {
+		if *to == "" {
+			*to = value
+		}
+	}
+	if c.Dir == "" {
+		return errors.New("name a data directory")
+	}
+	set(&c.KeyFile, filepath.Join(c.Dir, "instance.key"))
+	set(&c.Listen, "127.0.0.1:8080")
+	set(&c.AdminListen, "127.0.0.1:8081")
+	set(&c.Prefix, "cfl")
+	set(&c.DataCenter, "local")
+	set(&c.Version, "dev")
+	if !secret.ValidPrefix(c.Prefix) {
+		return fmt.Errorf("the token prefix %q is not 2 to 8 lower-case letters or digits", c.Prefix)
+	}
+	if c.Plans == nil {
+		c.Plans = []string{"teams", "business", "enterprise"}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	for _, d := range c.DataCenters {
+		if d.Name == "" || !secret.ValidPrefix(d.Prefix) || d.Prefix == c.Prefix || d.URL == "" {
+			return fmt.Errorf("the data centre %q needs a name, a token prefix of its own and a URL", d.Name)
+		}
+	}
+	return nil
+}
+
+// Core is the service without listeners: what setup needs, and what Server serves.
+type Core struct {
+	Config   Config
+	Store    *store.Store
+	Registry *registry.Registry
+	Verifier *verify.Verifier
+	metrics  *metrics
+	quit     chan struct{}
+	done     sync.WaitGroup
+}
+
+// Open opens the database and everything that stands on it. Close it.
+func Open(ctx context.Context, c Config) (_ *Core, err error) {
+	if err := c.defaults(); err != nil {
+		return nil, err
+	}
+	core := &Core{Config: c, quit: make(chan struct{})}
+	if core.Store, err = store.Open(ctx, store.Config{Dir: c.Dir, DatabaseURL: c.DatabaseURL, Now: c.Now}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			core.Store.Close()
+		}
+	}()
+	keys, err := openKeys(ctx, core.Store, c.KeyFile)
+	if err != nil {
+		return nil, err
+	}
+	cache := &rules.Cache{InForce: &rules.InForce{}}
+	prefixes, names := map[string]string{}, []string{}
+	for _, d := range c.DataCenters {
+		prefixes[d.Prefix] = d.URL
+		names = append(names, d.Name)
+	}
+	url := c.URL
+	if url == "" {
+		url = "http://" + c.Listen
+	}
+	core.Verifier = verify.New(verify.Config{Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, DataCenters: prefixes, CacheTokens: c.CacheTokens, Logger: c.Logger})
+	core.Registry = registry.New(registry.Config{
+		Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, Applied: core.Verifier.Apply,
+		Noted: func() { core.Verifier.FlushUses(); core.Verifier.FlushRefusals() },
+		Plans: c.Plans, DataCenter: c.DataCenter, DataCenters: names, URL: url, Node: nodeID(), Logger: c.Logger,
+	})
+	core.metrics = newMetrics(core)
+	if err := core.Registry.LoadCatalogue(ctx); err != nil {
+		core.Verifier.Close()
+		return nil, err
+	}
+	core.done.Go(core.tick)
+	return core, nil
+}
+
+// nodeID names this process in receipts.
+func nodeID() string {
+	return fmt.Sprintf("node_%012x", rand.Uint64()>>16)
+}
+
+// Close writes what was noted and closes the database.
+func (c *Core) Close() error {
+	close(c.quit)
+	c.done.Wait()
+	c.Verifier.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return errors.Join(c.Registry.Tick(ctx), c.Store.Close())
+}
+
+// tick does what waits, about once a second.
+func (c *Core) tick() {
+	second, hour := time.NewTicker(time.Second), time.NewTicker(time.Hour)
+	defer second.Stop()
+	defer hour.Stop()
+	ctx := context.Background()
+	for {
+		var err error
+		select {
+		case <-c.quit:
+			return
+		case <-second.C:
+			err = c.Registry.Tick(ctx)
+		case <-hour.C:
+			err = c.Store.PruneAnswers(ctx)
+		}
+		if err != nil {
+			c.Config.Logger.Warn("housekeeping; it is tried again", "error", err)
+		}
+	}
+}
+
+// keysSetting is where the database keeps the fingerprints of the instance keys, by key id.
+const keysSetting = "instance_keys"
+
+// openKeys loads the instance key and makes sure that it is the one that the database's digests were made with. A
+// database that has none yet gets a new one.
+func openKeys(ctx context.Context, s *store.Store, path string) (*secret.Keyring, error) {
+	text, known, err := s.Setting(ctx, keysSetting)
+	if err != nil {
+		return nil, err
+	}
+	expected := map[uint8]string{}
+	if known {
+		if err := json.Unmarshal([]byte(text), &expected); err != nil {
+			return nil, fmt.Errorf("reading which instance key the database expects: %w", err)
+		}
+	}
+	keys, err := secret.LoadKeyring(path)
+	if errors.Is(err, fs.ErrNotExist) && !known {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return nil, err
+		}
+		keys, err = secret.CreateKeyring(path)
+	}
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("the instance key %s is missing; the database expects the key with fingerprint %s", path, expected[highest(expected)])
+		}
+		return nil, fmt.Errorf("reading the instance key: %w", err)
+	}
+	changed := !known
+	for id, fingerprint := range expected {
+		if got := keys.Fingerprint(id); got != fingerprint {
+			if got == "" {
+				got = "none"
+			}
+			return nil, fmt.Errorf("the instance key %s does not belong to this database: for key %d it expects fingerprint %s, the file has %s", path, id, fingerprint, got)
+		}
+	}
+	for _, id := range keys.IDs() {
+		if expected[id] == "" {
+			expected[id], changed = keys.Fingerprint(id), true
+		}
+	}
+	if !changed {
+		return keys, nil
+	}
+	raw, err := json.Marshal(expected)
+	if err != nil {
+		return nil, err
+	}
+	return keys, s.Update(ctx, "", store.ForRules, func(tx *store.Tx) error { return tx.SetSetting(keysSetting, string(raw)) })
+}
+
+func highest(m map[uint8]string) (id uint8) {
+	for k := range m {
+		id = max(id, k)
+	}
+	return id
+}
+
+// CataloguePath is the catalogue file: the one named, or Dir/catalogue.yaml.
+func (c *Core) CataloguePath() string {
+	if c.Config.Catalogue != "" {
+		return c.Config.Catalogue
+	}
+	return filepath.Join(c.Config.Dir, "catalogue.yaml")
+}
+
+// ReloadCatalogue applies the catalogue file if it differs from what is in force. A bad one is refused with every line
+// and reason, and the old one stays. A default file that is not there is nothing to apply.
+func (c *Core) ReloadCatalogue(ctx context.Context) (applied bool, err error) {
+	path := c.CataloguePath()
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && c.Config.Catalogue == "" {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading the catalogue: %w", err)
+	}
+	applied, _, err = c.Registry.ApplyCatalogue(ctx, registry.Operator(), string(text))
+	if err != nil {
+		return false, fmt.Errorf("applying the catalogue %s: %w", path, err)
+	}
+	return applied, nil
+}
+
+// ErrNotSetUp says that the database was never prepared.
+var ErrNotSetUp = errors.New("this instance is not set up yet: run `counterfoil setup` with the same --data or --database-url first")
+
+// Server is a Core with its listeners.
+type Server struct {
+	*Core
+	URL, AdminURL string // where it listens
+	listeners     []listener
+}
+
+type listener struct {
+	net.Listener
+	server *http.Server
+}
+
+// Start opens the service and its listeners. Serve runs them.
+func Start(ctx context.Context, c Config) (_ *Server, err error) {
+	core, err := Open(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Core: core}
+	defer func() {
+		if err != nil {
+			for _, l := range s.listeners {
+				l.Close()
+			}
+			core.Close()
+		}
+	}()
+	ready, err := core.Registry.IsSetUp(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !ready {
+		return nil, ErrNotSetUp
+	}
+	if applied, err := core.ReloadCatalogue(ctx); err != nil {
+		core.Config.Logger.Error("the catalogue in force stays as it was", "error", err)
+	} else if applied {
+		core.Config.Logger.Info("catalogue applied", "file", core.CataloguePath())
+	}
+	proxies, err := web.ParseProxies(c.TrustedProxies)
+	if err != nil {
+		return nil, fmt.Errorf("trusted proxies: %w", err)
+	}
+	a, err := api.New(api.Config{Registry: core.Registry, Verifier: core.Verifier, Proxies: proxies, Logger: core.Config.Logger, Version: core.Config.Version, Checked: core.metrics.checked})
+	if err != nil {
+		return nil, err
+	}
+	if s.URL, err = s.listen(core.Config.Listen, a.Handler()); err != nil {
+		return nil, err
+	}
+	if core.Config.AdminListen != "-" {
+		if s.AdminURL, err = s.listen(core.Config.AdminListen, core.adminHandler()); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *Server) listen(address string, h http.Handler) (url string, err error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return "", fmt.Errorf("listening: %w", err)
+	}
+	s.listeners = append(s.listeners, listener{l, web.NewServer(h)})
+	return "http://" + l.Addr().String(), nil
+}
+
+// drain is how long requests under way may take after the server was asked to stop.
+const drain = 10 * time.Second
+
+// Serve answers until ctx ends, lets the requests under way finish, and closes everything.
+func (s *Server) Serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	failed := make(chan error, len(s.listeners))
+	for _, l := range s.listeners {
+		go func() { failed <- web.Serve(ctx, l.server, l.Listener, drain) }()
+	}
+	var errs []error
+	for range s.listeners {
+		errs = append(errs, <-failed)
+		cancel() // one that ends ends them all
+	}
+	return errors.Join(append(errs, s.Core.Close())...)
+}
