@@ -1,0 +1,264 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/counterfoil/counterfoil/internal/server"
+)
+
+// storage is where everything is kept: what serve and setup share. A field with the tag setting is a flag, a variable
+// COUNTERFOIL_… of the environment and a key of the configuration file, in this order of precedence; see configure.
+type storage struct {
+	Data            string `setting:"" default:"./data" placeholder:"DIR" help:"The data directory: the instance key, the catalogue, and the database unless a URL is given. Default ./data."`
+	DatabaseURL     string `setting:"" placeholder:"URL" help:"PostgreSQL, postgres://…; without it, SQLite in the data directory. It may name a password: prefer the environment or a file."`
+	DatabaseURLFile string `setting:"" placeholder:"FILE" help:"A file that holds the database URL."`
+	InstanceKeyFile string `setting:"" aliases:"key-file" placeholder:"FILE" help:"The instance key. Default DIR/instance.key."`
+	Catalogue       string `setting:"" placeholder:"FILE" help:"The catalogue of permissions. Default DIR/catalogue.yaml."`
+	Prefix          string `setting:"" default:"cfl" placeholder:"PREFIX" help:"What this instance's tokens begin with: 2 to 8 lower-case letters or digits. Default cfl."`
+	Config          string `setting:"" placeholder:"FILE" help:"A YAML file of these settings, named as the flags with _ for -."`
+}
+
+// service is how it is served.
+type service struct {
+	Listen         string   `setting:"" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the API. Default 127.0.0.1:8080."`
+	AdminListen    string   `setting:"" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address of /healthz, /readyz and /metrics; - for none. Default 127.0.0.1:8081."`
+	URL            string   `setting:"" placeholder:"URL" help:"Where clients reach the API, if not at the address it listens on."`
+	DataCenter     string   `setting:"" default:"local" placeholder:"NAME" help:"The name of this data centre. Default local."`
+	TrustedProxies []string `setting:"" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed."`
+	Plans          []string `setting:"" placeholder:"PLAN" help:"Plans in rising order. Default teams,business,enterprise."`
+	CacheTokens    int      `setting:"" placeholder:"N" help:"How many tokens to keep in memory."`
+	LogLevel       string   `setting:"" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error. Default info."`
+	LogFormat      string   `setting:"" default:"text" placeholder:"FORMAT" help:"text or json. Default text."`
+
+	DataCenters dataCenters `setting:"" hidden:"" help:"Other data centres of the same service; in the configuration file only."`
+}
+
+// dataCenters comes from the configuration file, where it is a list of {name, prefix, url}.
+type dataCenters []server.DataCenter
+
+func (d *dataCenters) UnmarshalText([]byte) error {
+	return errors.New("the configuration file holds this setting, as data_centers")
+}
+
+// config is what the server needs to know of it.
+func (f *storage) config() server.Config {
+	return server.Config{Dir: f.Data, DatabaseURL: f.DatabaseURL, KeyFile: f.InstanceKeyFile, Catalogue: f.Catalogue, Prefix: f.Prefix, Version: buildVersion()}
+}
+
+// setting is one that was found outside the command line.
+type setting struct {
+	rank  int // the higher wins: flag, environment, file, default
+	from  string
+	value any // string, []any or *yaml.Node
+}
+
+const (
+	fromFile = iota + 1
+	fromEnvironment
+	fromFlag
+)
+
+// configure gives a value to every flag that is a setting and was not given: from the environment, else from the
+// configuration file.
+func configure(parsed *kong.Context, lookupEnv func(string) (string, bool)) error {
+	flags := map[string]*kong.Flag{} // by key
+	for _, f := range parsed.Flags() {
+		if f.Tag.Has("setting") {
+			flags[keyOf(f)] = f
+		}
+	}
+	if len(flags) == 0 {
+		return nil
+	}
+	found := map[string]setting{}
+	for _, path := range parsed.Path {
+		if path.Flag != nil {
+			found[keyOf(path.Flag)] = setting{rank: fromFlag, from: "--" + path.Flag.Name}
+		}
+	}
+	environment(flags, found, lookupEnv)
+	if err := apply(flags, found, "config"); err != nil {
+		return err
+	}
+	if path, _ := flags["config"].Target.Interface().(string); path != "" {
+		if err := readConfig(path, flags, found); err != nil {
+			return err
+		}
+	}
+	for key := range flags {
+		if err := apply(flags, found, key); err != nil {
+			return err
+		}
+	}
+	return databaseURL(flags, found)
+}
+
+func environment(flags map[string]*kong.Flag, found map[string]setting, lookupEnv func(string) (string, bool)) {
+	for key := range flags {
+		if _, given := found[key]; given {
+			continue
+		}
+		if value, ok := lookupEnv(variableOf(key)); ok && value != "" {
+			found[key] = setting{fromEnvironment, variableOf(key), value}
+		}
+	}
+}
+
+func keyOf(f *kong.Flag) string { return strings.ReplaceAll(f.Name, "-", "_") }
+
+func variableOf(key string) string { return "COUNTERFOIL_" + strings.ToUpper(key) }
+
+func apply(flags map[string]*kong.Flag, found map[string]setting, key string) error {
+	s, flag := found[key], flags[key]
+	if s.value == nil {
+		return nil // the command line's own, or the default
+	}
+	var err error
+	if node, ok := s.value.(*yaml.Node); ok {
+		err = node.Decode(flag.Target.Addr().Interface())
+	} else {
+		flag.Target.SetZero()
+		err = flag.Parse(kong.Scan().PushTyped(s.value, kong.FlagValueToken), flag.Target)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %s", s.from, strings.TrimPrefix(err.Error(), "--"+flag.Name+": "))
+	}
+	return nil
+}
+
+// databaseURL reads the file that holds the database URL, if that is the nearer of the two settings.
+func databaseURL(flags map[string]*kong.Flag, found map[string]setting) error {
+	direct, file := found["database_url"], found["database_url_file"]
+	switch {
+	case file.rank == 0 || direct.rank > file.rank:
+		return nil
+	case direct.rank == file.rank:
+		return fmt.Errorf("%s and %s are both given: which one?", direct.from, file.from)
+	}
+	text, err := os.ReadFile(flags["database_url_file"].Target.String())
+	if err != nil {
+		return fmt.Errorf("%s: %w", file.from, err)
+	}
+	flags["database_url"].Target.SetString(strings.TrimSpace(string(text)))
+	return nil
+}
+
+// readConfig takes the settings of a YAML file that were not found nearer.
+func readConfig(path string, flags map[string]*kong.Flag, found map[string]setting) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("reading the configuration: %w", err)
+	}
+	var document yaml.Node
+	if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&document); errors.Is(err, io.EOF) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	root := document.Content[0]
+	if root.Kind != yaml.MappingNode {
+		return fmt.Errorf("%s: line %d: want settings, one a line: listen: 127.0.0.1:8080", path, root.Line)
+	}
+	var faults []error
+	fault := func(node *yaml.Node, format string, args ...any) {
+		faults = append(faults, fmt.Errorf("%s: line %d: %s", path, node.Line, fmt.Sprintf(format, args...)))
+	}
+	seen := map[string]bool{}
+	for i := 0; i < len(root.Content); i += 2 {
+		name, node := root.Content[i], root.Content[i+1]
+		flag, known := flags[name.Value]
+		switch {
+		case !known && !isSetting(name.Value) || name.Value == "config":
+			fault(name, "there is no setting %q", name.Value)
+			continue
+		case seen[name.Value]:
+			fault(name, "%s is there twice", name.Value)
+			continue
+		case !known:
+			continue // another verb's
+		}
+		seen[name.Value] = true
+		value, problem := fileValue(flag, node)
+		if problem != "" {
+			fault(node, "%s: %s", name.Value, problem)
+		} else if found[name.Value].rank == 0 && value != nil {
+			found[name.Value] = setting{fromFile, fmt.Sprintf("%s: line %d: %s", path, node.Line, name.Value), value}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// isSetting reports whether a key is a setting of serve: one file is good for setup as well.
+func isSetting(key string) bool {
+	for _, f := range newParser(&session{out: io.Discard, err: io.Discard}, new(cli)).Model.Leaves(true) {
+		for _, flag := range f.Flags {
+			if flag.Tag.Has("setting") && keyOf(flag) == key {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// fileValue checks that a value of the file has the form of its flag. Nil: it is null, as good as absent.
+func fileValue(flag *kong.Flag, node *yaml.Node) (value any, problem string) {
+	if node.Kind == yaml.AliasNode || node.Anchor != "" {
+		return nil, "anchors and aliases are not known here"
+	}
+	if node.Tag == "!!null" {
+		return nil, ""
+	}
+	switch kind := flag.Target.Kind(); {
+	case flag.Target.Type() == reflect.TypeFor[dataCenters]():
+		return dataCentersOf(node)
+	case kind == reflect.Slice && node.Kind == yaml.SequenceNode:
+		list := []any{}
+		for _, item := range node.Content {
+			if item.Kind != yaml.ScalarNode {
+				return nil, "want a list of words"
+			}
+			list = append(list, item.Value)
+		}
+		return list, ""
+	case kind == reflect.Int && node.Tag != "!!int":
+		return nil, "want a whole number"
+	case node.Kind != yaml.ScalarNode:
+		return nil, "want one value"
+	}
+	return node.Value, ""
+}
+
+func dataCentersOf(node *yaml.Node) (any, string) {
+	const want = "want a list of {name: …, prefix: …, url: …}"
+	if node.Kind != yaml.SequenceNode {
+		return nil, want
+	}
+	for _, item := range node.Content {
+		if item.Kind != yaml.MappingNode {
+			return nil, want
+		}
+		for i := 0; i < len(item.Content); i += 2 {
+			if key := item.Content[i].Value; key != "name" && key != "prefix" && key != "url" {
+				return nil, fmt.Sprintf("line %d: there is no %q here: %s", item.Content[i].Line, key, want)
+			}
+		}
+	}
+	return node, ""
+}
+
+// describe is the help of a flag; a setting names its variable.
+func describe(v *kong.Value) string {
+	if v.Flag == nil || !v.Tag.Has("setting") {
+		return v.Help
+	}
+	return v.Help + " ($" + variableOf(keyOf(v.Flag)) + ")"
+}

@@ -1,0 +1,12 @@
+// Command counterfoil is the service and its command line in one binary: serve, setup and quickstart run it, every
+// other verb speaks to a running one over HTTP. It refuses to decide anything: it wires, asks and prints.
+package main
+
+import (
+	"context"
+	"os"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.LookupEnv, os.Stdin, os.Stdout, os.Stderr))
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/registry"
+	"github.com/counterfoil/counterfoil/internal/server"
+)
+
+type quickstartCmd struct {
+	serveCmd `embed:""`
+}
+
+func (quickstartCmd) Help() string {
+	return `Where the data directory is not set up yet, it gets an organization "Example" and the example catalogue. Each start makes new tokens that expire in 24 h; none is kept on disk.
+
+Example:
+
+	counterfoil quickstart --data ./data`
+}
+
+// exampleCatalogue is examples/catalogue.yaml; a test keeps the two alike.
+//
+//go:embed example.yaml
+var exampleCatalogue []byte
+
+// example is the slug of the organization that quickstart makes.
+const example = "example"
+
+func (c *quickstartCmd) Run(ctx context.Context, s *session) error {
+	first := setupCmd{storage: c.storage, Organization: "Example", Email: "you@example.com"}
+	if _, err := first.setUp(ctx, exampleCatalogue); err != nil && !errors.Is(err, registry.ErrSetUp) {
+		return err
+	}
+	return c.serve(ctx, s, func(ctx context.Context, running *server.Server) error {
+		return welcome(ctx, s, running, c.Data)
+	})
+}
+
+// welcome makes tokens to try and prints what to do with them.
+func welcome(ctx context.Context, s *session, running *server.Server, data string) error {
+	r, operator := running.Registry, registry.Operator()
+	org, err := r.Resolve(ctx, operator, example)
+	if errors.Is(err, counterfoil.Refuse(counterfoil.CodeNotFound, "")) {
+		s.say("No token was made: %s was not set up by quickstart. Use the tokens that \"counterfoil setup\" printed.", data)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	owner, err := ownerOf(ctx, r, org)
+	if err != nil {
+		return err
+	}
+	personal, permission, err := personalPermissions(ctx, r, org)
+	if err != nil {
+		return err
+	}
+	life := int64(24 * 60 * 60)
+	create := func(org string, draft counterfoil.Draft) string {
+		if err != nil {
+			return ""
+		}
+		draft.ExpiresIn = &life
+		var created counterfoil.Created
+		created, err = r.CreateToken(ctx, operator, org, draft)
+		return created.Secret
+	}
+	try := tryout{URL: running.URL, Permission: permission}
+	try.Token = create(org, counterfoil.Draft{Kind: counterfoil.KindPersonal, Name: "quickstart", Owner: owner, Permissions: named(permission)})
+	try.Owner = create(org, counterfoil.Draft{Kind: counterfoil.KindPersonal, Name: "quickstart: owner", Owner: owner, Permissions: personal})
+	try.System = create("", counterfoil.Draft{Kind: counterfoil.KindSystem, Name: "quickstart: gateway", Permissions: []string{counterfoil.PermTokensVerify}})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprint(s.out, try.text())
+	return err
+}
+
+// ownerOf finds an active owner of the organization.
+func ownerOf(ctx context.Context, r *registry.Registry, org string) (string, error) {
+	for cursor := ""; ; {
+		page, err := r.Members(ctx, registry.Operator(), org, "", cursor, 200)
+		if err != nil {
+			return "", err
+		}
+		for _, m := range page.Data {
+			if m.Status == counterfoil.MemberActive && slices.Contains(m.Roles, counterfoil.RoleOwner) {
+				return m.ID, nil
+			}
+		}
+		if page.NextCursor == nil {
+			return "", errors.New("the example organization has no active owner any more; use counterfoil serve")
+		}
+		cursor = *page.NextCursor
+	}
+}
+
+// personalPermissions lists what a personal token can hold, and picks one of the product's to try: devices:read where
+// the catalogue has it. Pick is empty when the catalogue has none.
+func personalPermissions(ctx context.Context, r *registry.Registry, org string) (all []string, pick string, err error) {
+	rows, err := r.Permissions(ctx, registry.Operator(), org)
+	for _, row := range rows {
+		if !slices.Contains(row.Kinds, counterfoil.KindPersonal) {
+			continue
+		}
+		all = append(all, row.Name)
+		if (pick == "" || row.Name == "devices:read") && !counterfoil.IsReserved(row.Name) {
+			pick = row.Name
+		}
+	}
+	return all, pick, err
+}
+
+func named(permission string) []string {
+	if permission == "" {
+		return nil
+	}
+	return []string{permission}
+}
+
+// tryout is what quickstart prints.
+type tryout struct{ URL, Permission, Token, Owner, System string }
+
+func (t tryout) text() string {
+	query, asked := "", ""
+	if t.Permission != "" {
+		query, asked = "?permission="+t.Permission, fmt.Sprintf(`,"permissions":[%q]`, t.Permission)
+	}
+	return strings.NewReplacer("{url}", t.URL, "{token}", t.Token, "{owner}", t.Owner, "{system}", t.System, "{query}", query, "{asked}", asked,
+		"{permission}", t.Permission).Replace(`
+A token, good for {permission} and for 24 h:
+
+  {token}
+
+Is it good? As a gateway asks, with the client's own token:
+
+  curl -i -H "Authorization: Bearer {token}" "{url}/v1/authorize{query}"
+
+As a backend asks, with a token of its own:
+
+  curl -s {url}/v1/verify -H "Authorization: Bearer {system}" -H "Content-Type: application/json" -d '{"token":"{token}"{asked}}'
+
+Revoke it, then ask again:
+
+  curl -s -X DELETE -H "Authorization: Bearer {token}" {url}/v1/tokens/current
+
+To manage tokens from another terminal, as the owner:
+
+  export COUNTERFOIL_URL={url} COUNTERFOIL_TOKEN={owner}
+  counterfoil token list
+
+Ctrl-C stops it. The next start prints new tokens.
+`)
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/catalogue"
+	"github.com/counterfoil/counterfoil/internal/server"
+)
+
+type serveCmd struct {
+	storage `embed:""`
+	service `embed:""`
+}
+
+func (serveCmd) Help() string {
+	return `SIGHUP reads the catalogue again; SIGTERM lets the requests under way finish, a second one does not.
+
+Example:
+
+	counterfoil serve --data /var/lib/counterfoil --listen 127.0.0.1:8080`
+}
+
+func (c *serveCmd) config(logger *slog.Logger) server.Config {
+	config := c.storage.config()
+	config.Listen, config.AdminListen, config.URL = c.Listen, c.AdminListen, c.URL
+	config.DataCenter, config.DataCenters = c.DataCenter, c.DataCenters
+	config.TrustedProxies, config.Plans, config.CacheTokens = c.TrustedProxies, c.Plans, c.CacheTokens
+	config.Logger = logger
+	return config
+}
+
+func (c *serveCmd) Run(ctx context.Context, s *session) error { return c.serve(ctx, s, nil) }
+
+// serve runs the service until it is told to stop. ready, if not nil, is called once it listens.
+func (c *serveCmd) serve(ctx context.Context, s *session, ready func(context.Context, *server.Server) error) error {
+	logger, err := newLogger(s.err, c.LogLevel, c.LogFormat)
+	if err != nil {
+		return err
+	}
+	withoutCoreDumps(logger)
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, stop) // from here on a second signal ends the process
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+
+	running, err := server.Start(ctx, c.config(logger))
+	if err != nil {
+		return c.explain(err)
+	}
+	go reloads(ctx, running, reload, logger)
+	c.announce(s, running, logger)
+	if ready != nil {
+		if err := ready(ctx, running); err != nil {
+			stop()
+			return errors.Join(err, running.Serve(ctx))
+		}
+	}
+	if err := running.Serve(ctx); err != nil {
+		return err
+	}
+	logger.Info("stopped")
+	return nil
+}
+
+// announce says where it serves, in one line.
+func (c *serveCmd) announce(s *session, running *server.Server, logger *slog.Logger) {
+	engine, admin := "SQLite", running.AdminURL
+	if c.DatabaseURL != "" {
+		engine = "PostgreSQL"
+	}
+	if c.LogFormat == "json" {
+		logger.Info("serving", "api", running.URL, "admin", admin, "engine", engine, "data", c.Data)
+		return
+	}
+	if admin == "" {
+		admin = "nowhere"
+	}
+	s.say("counterfoil: serving the API at %s, health and metrics at %s; %s, data in %s", running.URL, admin, engine, c.Data)
+}
+
+// reloads applies the catalogue file at each signal until ctx ends.
+func reloads(ctx context.Context, running *server.Server, signals <-chan os.Signal, logger *slog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-signals:
+		}
+		switch applied, err := running.ReloadCatalogue(ctx); {
+		case err != nil:
+			logger.Error("the catalogue was not reloaded; the one in force stays", "file", running.CataloguePath(), "error", strings.Join(mistakes(err), "; "))
+		case applied:
+			logger.Info("the catalogue was reloaded and is in force", "file", running.CataloguePath())
+		default:
+			logger.Info("the catalogue is as it was", "file", running.CataloguePath())
+		}
+	}
+}
+
+// mistakes lists what is wrong with a catalogue, one thing each, or what else went wrong.
+func mistakes(err error) (lines []string) {
+	var refused *counterfoil.Error
+	var unread *catalogue.Error
+	switch {
+	case errors.As(err, &unread):
+		return strings.Split(unread.Error(), "\n")
+	case errors.As(err, &refused) && len(refused.Problems) > 0:
+		for _, p := range refused.Problems {
+			lines = append(lines, p.Detail)
+		}
+		return lines
+	}
+	return []string{err.Error()}
+}
+
+// explain says what to do about an error of starting.
+func (c *serveCmd) explain(err error) error {
+	if errors.Is(err, server.ErrNotSetUp) {
+		where := "--data " + quoted(c.Data)
+		if c.DatabaseURL != "" {
+			where += " --database-url …"
+		}
+		return fmt.Errorf("this instance is not set up yet. Run this first:\n  counterfoil setup %s --organization \"Your company\" --email you@example.com", where)
+	}
+	var op *net.OpError
+	if errors.Is(err, syscall.EADDRINUSE) && errors.As(err, &op) {
+		flag := "--listen"
+		if address, e := net.ResolveTCPAddr("tcp", c.AdminListen); e == nil && op.Addr != nil && op.Addr.String() == address.String() {
+			flag = "--admin-listen"
+		}
+		return fmt.Errorf("the address %v is in use: stop what listens there, or choose another with %s ADDR", op.Addr, flag)
+	}
+	return err
+}
+
+// quoted is a word as a shell takes it.
+func quoted(word string) string {
+	if word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789./_-:@%+,") == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// withoutCoreDumps keeps the instance key out of files that nobody thinks of.
+func withoutCoreDumps(logger *slog.Logger) {
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		logger.Warn("core dumps stay on", "error", err)
+	}
+}

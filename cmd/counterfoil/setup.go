@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/counterfoil/counterfoil/internal/catalogue"
+	"github.com/counterfoil/counterfoil/internal/registry"
+	"github.com/counterfoil/counterfoil/internal/server"
+)
+
+type setupCmd struct {
+	storage      `embed:""`
+	Organization string `required:"" placeholder:"NAME" help:"Name of the first organization."`
+	Email        string `required:"" placeholder:"E" help:"E-mail address of its owner."`
+	JSON         bool   `name:"json" help:"Print JSON."`
+}
+
+func (setupCmd) Help() string {
+	return `Makes the database, the instance key and a copy of the catalogue in the data directory, an organization with one owner, and two tokens. It changes nothing where that was done before.
+
+Example:
+
+	counterfoil setup --data /var/lib/counterfoil --organization "Example Inc" --email ada@example.com --catalogue catalogue.yaml`
+}
+
+func (c *setupCmd) Run(ctx context.Context, s *session) error {
+	answer, err := c.setUp(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		encoder := json.NewEncoder(s.out)
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(answer)
+	}
+	where := ""
+	if c.Data != "./data" {
+		where = " --data " + quoted(c.Data)
+	}
+	_, err = fmt.Fprintf(s.out, `Set up: organization %s (%s), owner %s.
+
+  owner's token   %s
+  system token    %s
+
+Both expire in 24 h and are shown this once: the owner's holds every permission that a personal token can hold, the
+system token every permission.
+
+Next: counterfoil serve%s
+`, printable(c.Organization), answer.Organization.Slug, printable(answer.Owner.Email), answer.OwnerToken, answer.SystemToken, where)
+	return err
+}
+
+// setUp prepares the database with the catalogue file, or with fallback where no file is named and none is in the data
+// directory.
+func (c *setupCmd) setUp(ctx context.Context, fallback []byte) (answer registry.SetupAnswer, err error) {
+	kept := filepath.Join(c.Data, "catalogue.yaml")
+	path, text, err := c.catalogueText(kept)
+	if err != nil {
+		return answer, err
+	}
+	if text == nil {
+		path, text = "", fallback
+	}
+	if _, err := catalogue.Parse(text); err != nil {
+		return answer, fmt.Errorf("the catalogue %s has mistakes; nothing was set up:\n  %s", path, strings.Join(mistakes(err), "\n  "))
+	}
+	config := c.storage.config()
+	config.Logger = slog.New(slog.DiscardHandler)
+	core, err := server.Open(ctx, config)
+	if err != nil {
+		return answer, err
+	}
+	defer func() { err = errors.Join(err, core.Close()) }()
+	if ready, err := core.Registry.IsSetUp(ctx); err != nil || ready {
+		return answer, errors.Join(err, alreadySetUp(ready))
+	}
+	copied, err := stage(kept, path, text)
+	if err != nil {
+		return answer, err
+	}
+	defer os.Remove(copied) // once it is in place there is nothing to remove
+	answer, err = core.Registry.SetUp(ctx, registry.SetupRequest{Organization: c.Organization, Email: c.Email, Catalogue: string(text)})
+	if err != nil || copied == "" {
+		return answer, problems(err)
+	}
+	if err := os.Rename(copied, kept); err != nil {
+		return answer, fmt.Errorf("set up, but the catalogue could not be copied: %w", err)
+	}
+	return answer, nil
+}
+
+func alreadySetUp(ready bool) error {
+	if ready {
+		return registry.ErrSetUp
+	}
+	return nil
+}
+
+// catalogueText reads the file that is named, or the one that lies in the data directory already. Text is nil when there
+// is neither.
+func (c *setupCmd) catalogueText(kept string) (path string, text []byte, err error) {
+	path = c.Catalogue
+	if path == "" {
+		path = kept
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) && c.Catalogue == "" {
+		return path, nil, nil
+	}
+	if err != nil {
+		return path, nil, fmt.Errorf("reading the catalogue: %w", err)
+	}
+	defer f.Close()
+	text, err = io.ReadAll(io.LimitReader(f, catalogue.Limit+1))
+	if err != nil {
+		return path, nil, fmt.Errorf("reading the catalogue: %w", err)
+	}
+	return path, append([]byte{}, text...), nil
+}
+
+// stage writes the catalogue beside the place where it is kept and returns its name; empty: there is nothing to copy.
+func stage(kept, from string, text []byte) (string, error) {
+	if text == nil {
+		return "", nil
+	}
+	if source, err := os.Stat(from); err == nil {
+		if target, err := os.Stat(kept); err == nil && os.SameFile(source, target) {
+			return "", nil
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(kept), 0o700); err != nil {
+		return "", err
+	}
+	f, err := os.CreateTemp(filepath.Dir(kept), ".catalogue-*")
+	if err != nil {
+		return "", fmt.Errorf("copying the catalogue: %w", err)
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		os.Remove(f.Name())
+		return "", fmt.Errorf("copying the catalogue: %w", err)
+	}
+	return f.Name(), nil
+}
