@@ -1,0 +1,117 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"time"
+
+	"github.com/counterfoil/counterfoil"
+)
+
+// TokenQuery selects tokens. The zero TokenQuery selects all but the revoked ones, newest first.
+type TokenQuery struct {
+	Kind     counterfoil.Kind
+	Status   counterfoil.Status
+	Owner    string // a member's id
+	IPFilter string // id or name
+	Text     string // part of the name, the id or the hint
+	Sort     string // name, created_at (the default), expires_at or last_used_at
+	Cursor   string // NextCursor of the page before
+	Limit    int    // entries a page, at most 200; 0: 50
+}
+
+// tokens is the path of an organization's tokens, or of the instance's.
+func tokens(org string, more ...string) path {
+	if org == System {
+		return append(path{"v1", "system", "tokens"}, more...)
+	}
+	return append(path{"v1", "organizations", org, "tokens"}, more...)
+}
+
+// CreateToken makes a token. The answer holds its value, which is shown this once. It takes [IdempotencyKey].
+func (c *Client) CreateToken(ctx context.Context, org string, draft counterfoil.Draft, options ...CallOption) (counterfoil.Created, error) {
+	if org == System && draft.Kind == "" {
+		draft.Kind = counterfoil.KindSystem
+	}
+	return call[counterfoil.Created](ctx, c, request{doing: "creating a token", method: http.MethodPost, path: tokens(org), body: draft, once: true}, options)
+}
+
+// ListTokens reads one page of tokens.
+func (c *Client) ListTokens(ctx context.Context, org string, q TokenQuery, options ...CallOption) (counterfoil.Page[counterfoil.Token], error) {
+	return call[counterfoil.Page[counterfoil.Token]](ctx, c, request{doing: "listing tokens", method: http.MethodGet, path: tokens(org), query: params(
+		"kind", string(q.Kind), "status", string(q.Status), "owner", q.Owner, "ip_filter", q.IPFilter, "q", q.Text, "sort", q.Sort,
+		"cursor", q.Cursor, "limit", number(q.Limit))}, options)
+}
+
+// Tokens yields every token that q selects, reading page after page. It ends with the first error.
+func (c *Client) Tokens(ctx context.Context, org string, q TokenQuery) iter.Seq2[counterfoil.Token, error] {
+	return follow(q.Cursor, func(cursor string) (counterfoil.Page[counterfoil.Token], error) {
+		q := q
+		q.Cursor = cursor
+		return c.ListTokens(ctx, org, q)
+	})
+}
+
+// Token reads one token.
+func (c *Client) Token(ctx context.Context, org, id string, options ...CallOption) (counterfoil.Token, error) {
+	return call[counterfoil.Token](ctx, c, request{doing: "reading a token", method: http.MethodGet, path: tokens(org, id)}, options)
+}
+
+// EditToken changes a token, pauses or resumes it. Its receipt comes with [Into].
+func (c *Client) EditToken(ctx context.Context, org, id string, edit counterfoil.Edit, options ...CallOption) (counterfoil.Token, error) {
+	return call[counterfoil.Token](ctx, c, request{doing: "editing a token", method: http.MethodPatch, path: tokens(org, id), body: edit}, options)
+}
+
+// RotateToken gives a token a new value, which is shown this once. The old one is accepted for grace longer: whole
+// seconds, at most 7 days; 0 ends it at once.
+func (c *Client) RotateToken(ctx context.Context, org, id string, grace time.Duration, options ...CallOption) (counterfoil.Rotated, error) {
+	const doing = "rotating a token"
+	if grace%time.Second != 0 {
+		return counterfoil.Rotated{}, fmt.Errorf("%s: %w", doing, errors.New("the grace has to be whole seconds"))
+	}
+	body := struct {
+		GraceSeconds int64 `json:"grace_seconds"`
+	}{int64(grace / time.Second)}
+	return call[counterfoil.Rotated](ctx, c, request{doing: doing, method: http.MethodPost, path: tokens(org, id, "rotate"), body: body}, options)
+}
+
+// RevokeToken ends a token, for good. Reason is kept with it and may be empty. Again, it answers with the first receipt.
+func (c *Client) RevokeToken(ctx context.Context, org, id, reason string, options ...CallOption) (counterfoil.Revoked, error) {
+	return call[counterfoil.Revoked](ctx, c, request{doing: "revoking a token", method: http.MethodDelete, path: tokens(org, id), body: because(reason)}, options)
+}
+
+// because is the body of a revocation; without a reason there is none.
+func because(reason string) any {
+	if reason == "" {
+		return nil
+	}
+	return map[string]string{"reason": reason}
+}
+
+// CurrentToken reads the token that the client presents.
+func (c *Client) CurrentToken(ctx context.Context, options ...CallOption) (counterfoil.Token, error) {
+	return call[counterfoil.Token](ctx, c, request{doing: "reading the current token", method: http.MethodGet, path: path{"v1", "tokens", "current"}}, options)
+}
+
+// RevokeCurrentToken ends the token that the client presents, for good.
+func (c *Client) RevokeCurrentToken(ctx context.Context, reason string, options ...CallOption) (counterfoil.Revoked, error) {
+	return call[counterfoil.Revoked](ctx, c, request{doing: "revoking the current token", method: http.MethodDelete, path: path{"v1", "tokens", "current"}, body: because(reason)}, options)
+}
+
+// Receipt reads a receipt: on which nodes a change took effect, and when.
+func (c *Client) Receipt(ctx context.Context, id string, options ...CallOption) (counterfoil.Receipt, error) {
+	return call[counterfoil.Receipt](ctx, c, request{doing: "reading a receipt", method: http.MethodGet, path: path{"v1", "receipts", id}}, options)
+}
+
+// Refusal explains the reference of a refused check.
+func (c *Client) Refusal(ctx context.Context, org, reference string, options ...CallOption) (counterfoil.Refusal, error) {
+	return call[counterfoil.Refusal](ctx, c, request{doing: "reading a refusal", method: http.MethodGet, path: within(org, "refusals", reference)}, options)
+}
+
+// within is a path inside an organization.
+func within(org string, more ...string) path {
+	return append(path{"v1", "organizations", org}, more...)
+}
