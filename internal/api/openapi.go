@@ -32,6 +32,9 @@ func (a *API) describe() error {
 	}
 	problem := a.schemas.Schema(reflect.TypeFor[web.ProblemDetails](), true, "Problem")
 	for i := range a.routes {
+		if a.routes[i].hidden {
+			continue
+		}
 		if err := a.describeRoute(doc, &a.routes[i], problem); err != nil {
 			return err
 		}

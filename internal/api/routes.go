@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"reflect"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -28,6 +29,7 @@ type route struct {
 	schema       *huma.Schema // of body
 	handle       func(*call) (any, error)
 	plain        func(*API) http.HandlerFunc // in place of handle: the check and the documents
+	hidden       bool                        // not in the OpenAPI document: a page for people
 }
 
 const anyMethod = "*"
@@ -110,7 +112,7 @@ var tokenQuery = append([]param{
 
 // routes is the API: one visible table.
 func routes() []route {
-	return append(checkRoutes(), []route{
+	return slices.Concat(checkRoutes(), docsRoutes(), []route{
 		send(route{method: post, path: org + "/tokens", op: registry.OpCreateToken, tag: tagTokens, status: 201, once: true, summary: "Create a token"}, (*call).createToken),
 		ask(route{method: get, path: org + "/tokens", op: registry.OpListTokens, tag: tagTokens, query: tokenQuery, summary: "List tokens"}, (*call).listTokens),
 		ask(route{method: get, path: org + "/tokens/{id}", op: registry.OpReadToken, tag: tagTokens, summary: "Show a token"}, (*call).readToken),
@@ -162,7 +164,7 @@ func routes() []route {
 		ask(route{method: del, path: org, op: registry.OpDeleteOrganization, tag: tagPeople, summary: "Delete an organization, for good"}, (*call).deleteOrganization),
 
 		{method: get, path: "/openapi.json", open: true, tag: tagDocumentation, summary: "This document", plain: func(a *API) http.HandlerFunc { return a.serveOpenAPI }},
-	}...)
+	})
 }
 
 // kindOf is the policy kind that the path names.
