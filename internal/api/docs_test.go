@@ -257,7 +257,7 @@ func unpack(t *testing.T, b []byte) []byte {
 // TestDocsErrors holds the page to what problems link to: type is /docs/errors# and the code.
 func TestDocsErrors(t *testing.T) {
 	page := fetch(docsServer(t), "GET", "/docs/errors").Body.String()
-	section := regexp.MustCompile(`(?s)<section class="code" id="([a-z_]+)">.*?<p class="title">([^<]+)</p>\s*<p>([^<]+)</p>\s*<p><b>What to do:</b> ([^<]+)</p>`)
+	section := regexp.MustCompile(`<section class="code" id="([a-z_]+)">\s*<h3><a href="#[a-z_]+"><code>[a-z_]+</code></a></h3>\s*<p class="title">([^<]+)</p>\s*<p>([^<]+)</p>\s*<p><b>What to do:</b> ([^<]+)</p>`)
 	found := map[string]bool{}
 	for _, m := range section.FindAllStringSubmatch(page, -1) {
 		if found[m[1]] {
