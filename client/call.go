@@ -36,19 +36,20 @@ type ReceiptHeader struct {
 type CallOption func(*callOptions)
 
 type callOptions struct {
-	key, match string
-	lockOut    bool
-	into       *Response
+	key     string
+	match   *string
+	lockOut bool
+	into    *Response
 }
 
 // IdempotencyKey makes the repetition of a creation harmless: the same key and request within 24 hours create once. A
 // repeated creation of a token is refused with already_created, because its value is not kept; the error holds the token.
-// Calls with a key are tried again when the server cannot be reached.
+// A call with a key is tried again when the server is not there or unavailable. An empty key is none.
 func IdempotencyKey(key string) CallOption { return func(o *callOptions) { o.key = key } }
 
 // IfMatch makes an edit depend on the version that was read; etag is [Response].ETag. Another version is refused with
-// version_mismatch.
-func IfMatch(etag string) CallOption { return func(o *callOptions) { o.match = etag } }
+// version_mismatch. An empty one is refused at once.
+func IfMatch(etag string) CallOption { return func(o *callOptions) { o.match = &etag } }
 
 // AllowLockOut saves a rule even if it refuses the very token that saves it.
 func AllowLockOut() CallOption { return func(o *callOptions) { o.lockOut = true } }
@@ -87,11 +88,8 @@ func (p path) String() (string, error) {
 func call[A any](ctx context.Context, c *Client, q request, options []CallOption) (A, error) {
 	var answer, nothing A
 	r, body, err := c.exchange(ctx, &q, options)
-	if err != nil {
+	if _, silent := any(answer).(none); silent || err != nil {
 		return nothing, err
-	}
-	if _, none := any(answer).(none); none {
-		return nothing, nil
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return nothing, fmt.Errorf("%s: %w", q.doing, unexpected(r))
@@ -119,8 +117,10 @@ func (c *Client) exchange(ctx context.Context, q *request, options []CallOption)
 	switch {
 	case o.key != "" && !q.once:
 		return nil, nil, errors.New("this call takes no idempotency key")
-	case o.match != "" && !q.match:
+	case o.match != nil && !q.match:
 		return nil, nil, errors.New("this call takes no If-Match")
+	case o.match != nil && *o.match == "":
+		return nil, nil, errors.New("the ETag for If-Match is empty")
 	case o.lockOut && !q.lockOut:
 		return nil, nil, errors.New("this call can lock nobody out")
 	}
@@ -136,7 +136,7 @@ func (c *Client) exchange(ctx context.Context, q *request, options []CallOption)
 		}
 		select {
 		case <-ctx.Done():
-			return r, body, err
+			return nil, nil, fmt.Errorf("%w; not tried again: %w", err, ctx.Err())
 		case <-time.After(wait):
 		}
 	}
@@ -189,11 +189,19 @@ func (c *Client) encode(q *request, lockOut bool) (target string, content []byte
 			return "", nil, fmt.Errorf("encoding the request: %w", err)
 		}
 		if lockOut {
-			content = append(bytes.TrimSuffix(content, []byte("}")), `,"allow_lock_out":true}`...)
-			content = bytes.Replace(content, []byte("{,"), []byte("{"), 1)
+			content = withLockOut(content)
 		}
 	}
 	return target, content, nil
+}
+
+// withLockOut adds allow_lock_out to an object.
+func withLockOut(object []byte) []byte {
+	rest := bytes.TrimPrefix(object, []byte("{"))
+	if len(rest) > 1 {
+		rest = append([]byte(","), rest...)
+	}
+	return append([]byte(`{"allow_lock_out":true`), rest...)
 }
 
 // longestAnswer is the size in bytes of the largest answer that is read.
@@ -212,8 +220,8 @@ func (c *Client) try(ctx context.Context, q *request, target string, content []b
 	if o.key != "" {
 		req.Header.Set("Idempotency-Key", o.key)
 	}
-	if o.match != "" {
-		req.Header.Set("If-Match", o.match)
+	if o.match != nil {
+		req.Header.Set("If-Match", *o.match)
 	}
 	r, err := c.http.Do(req)
 	if err != nil {

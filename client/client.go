@@ -27,7 +27,7 @@ const (
 	System = ""
 )
 
-// DefaultTimeout is how long one try of a request may take, unless [WithTimeout] or the context says otherwise.
+// DefaultTimeout is how long one try of a request may take, unless an option or the context says otherwise.
 const DefaultTimeout = 30 * time.Second
 
 // Client calls one server with one token. It is safe for concurrent use, and is not to be changed once made. Printing it
@@ -42,42 +42,40 @@ type Client struct {
 }
 
 // Option configures a Client.
-type Option func(*Client)
+type Option func(*settings)
+
+type settings struct {
+	http    *http.Client
+	timeout *time.Duration
+	agent   string
+}
 
 // WithHTTPClient sends requests through h: its Transport, Jar and Timeout are used, its CheckRedirect is not. H is not
 // changed.
-func WithHTTPClient(h *http.Client) Option {
-	return func(c *Client) { c.http = h }
-}
+func WithHTTPClient(h *http.Client) Option { return func(s *settings) { s.http = h } }
 
-// WithTimeout says how long one try of a request may take, body included; 0 is without limit.
-func WithTimeout(d time.Duration) Option {
-	return func(c *Client) {
-		h := *c.http
-		h.Timeout = max(d, 0)
-		if h.Timeout == 0 {
-			h.Timeout = -1 // told apart from an http.Client that says nothing; see New
-		}
-		c.http = &h
-	}
-}
+// WithTimeout says how long one try of a request may take, its answer's body included; 0: as long as its context lasts.
+func WithTimeout(d time.Duration) Option { return func(s *settings) { s.timeout = &d } }
 
-// WithUserAgent names the program that calls, in events and logs of the server.
-func WithUserAgent(name string) Option {
-	return func(c *Client) { c.agent = name }
-}
+// WithUserAgent names the program that calls, in the server's events and logs.
+func WithUserAgent(name string) Option { return func(s *settings) { s.agent = name } }
 
-// New makes a Client for the server at baseURL, such as https://tokens.example.com. Options apply in order. A URL that
-// can't be used is reported by every call. A token may be left out for the few routes that are open.
+// New makes a Client for the server at baseURL, such as https://tokens.example.com. A URL that can't be used is reported
+// by every call. A token is not needed for the few routes that are open.
 func New(baseURL, token string, options ...Option) *Client {
-	c := &Client{agent: "counterfoil-go", http: &http.Client{}}
+	s := settings{http: &http.Client{}, agent: "counterfoil-go"}
 	for _, o := range options {
-		o(c)
+		o(&s)
 	}
-	h := *c.http
+	h := *s.http
 	h.CheckRedirect = sameServer
-	h.Timeout = max(cmp.Or(h.Timeout, DefaultTimeout), 0)
-	c.http = &h
+	switch {
+	case s.timeout != nil:
+		h.Timeout = max(*s.timeout, 0)
+	case h.Timeout == 0:
+		h.Timeout = DefaultTimeout
+	}
+	c := &Client{agent: s.agent, http: &h}
 	c.base, c.err = parseBase(baseURL)
 	return c.As(token)
 }
@@ -94,9 +92,9 @@ func parseBase(baseURL string) (string, error) {
 	return strings.TrimRight(u.String(), "/"), nil
 }
 
-// As returns a Client for the same server with another token. C does not change.
+// As returns a Client for the same server with another token; white space around it is dropped. C does not change.
 func (c *Client) As(token string) *Client {
-	other := *c
+	other, token := *c, strings.TrimSpace(token)
 	other.authorize = func(r *http.Request) {
 		if token != "" {
 			r.Header.Set("Authorization", "Bearer "+token)

@@ -41,6 +41,9 @@ func (c *Client) CreateToken(ctx context.Context, org string, draft counterfoil.
 
 // ListTokens reads one page of tokens.
 func (c *Client) ListTokens(ctx context.Context, org string, q TokenQuery, options ...CallOption) (counterfoil.Page[counterfoil.Token], error) {
+	if org == System && q.Kind == counterfoil.KindSystem {
+		q.Kind = "" // the route has no other
+	}
 	return call[counterfoil.Page[counterfoil.Token]](ctx, c, request{doing: "listing tokens", method: http.MethodGet, path: tokens(org), query: params(
 		"kind", string(q.Kind), "status", string(q.Status), "owner", q.Owner, "ip_filter", q.IPFilter, "q", q.Text, "sort", q.Sort,
 		"cursor", q.Cursor, "limit", number(q.Limit))}, options)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -66,6 +67,8 @@ type Server struct {
 	stop   context.CancelFunc // nil while stopped
 	done   chan error
 	count  counter
+
+	transport http.Transport // of every client, so that stopping leaves no connection behind
 }
 
 // Option configures a Server.
@@ -153,6 +156,7 @@ func (s *Server) Stop() {
 	if s.stop == nil {
 		return
 	}
+	s.transport.CloseIdleConnections()
 	s.stop()
 	s.stop = nil
 	if err := <-s.done; err != nil {
@@ -177,7 +181,9 @@ func (s *Server) Client() *client.Client { return s.As(s.OwnerToken) }
 func (s *Server) System() *client.Client { return s.As(s.SystemToken) }
 
 // As presents any token.
-func (s *Server) As(token string) *client.Client { return client.New(s.URL, token) }
+func (s *Server) As(token string) *client.Client {
+	return client.New(s.URL, token, client.WithHTTPClient(&http.Client{Transport: &s.transport}))
+}
 
 type logs struct {
 	mu   sync.Mutex
