@@ -1,6 +1,9 @@
 package counterfoil
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Instant is a moment in Unix microseconds, the resolution at which everything is stored and judged. Zero means none.
 type Instant int64
@@ -30,11 +33,21 @@ func (i Instant) Ptr() *time.Time {
 	return &t
 }
 
-// Plus adds whole seconds. A result past the representable range is cut to it.
+// Plus adds whole seconds. A result past the representable range is cut to its end.
 func (i Instant) Plus(seconds int64) Instant {
-	const limit = int64(1<<63 - 1)
-	if seconds > (limit-int64(i))/1e6 {
-		return Instant(limit)
+	const last, second = Instant(math.MaxInt64), int64(1_000_000)
+	switch {
+	case seconds > math.MaxInt64/second:
+		return last
+	case seconds < math.MinInt64/second:
+		return math.MinInt64
 	}
-	return i + Instant(seconds*1e6)
+	sum := i + Instant(seconds*second)
+	switch {
+	case seconds > 0 && sum < i:
+		return last
+	case seconds < 0 && sum > i:
+		return math.MinInt64
+	}
+	return sum
 }

@@ -124,7 +124,6 @@ func (c *call) run() (any, error) {
 	if c.route.once {
 		c.readOnce()
 	}
-	c.caller.Faults = c.faults
 	return c.route.handle(c)
 }
 

@@ -103,7 +103,6 @@ func attemptOf(q *counterfoil.Question, at string) (attempt counterfoil.Attempt,
 	return attempt, problems
 }
 
-
 func (a *API) verify(w http.ResponseWriter, r *http.Request) {
 	var q counterfoil.Question
 	within, err := a.question(w, r, &q)
@@ -168,4 +167,3 @@ func (a *API) batch(w http.ResponseWriter, r *http.Request) {
 	*buf = append(*buf, "]}\n"...)
 	writeJSON(w, *buf)
 }
-

@@ -26,9 +26,12 @@ func (a *API) describe() error {
 		Info: &huma.Info{Title: "Counterfoil", Version: a.Version, License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			Description: "API tokens: issue, limit, check, revoke. Times are RFC 3339 in UTC; lists are paged with limit and cursor; errors are RFC 9457."},
 		Components: &huma.Components{Schemas: a.schemas, SecuritySchemes: map[string]*huma.SecurityScheme{
-			"bearer": {Type: "http", Scheme: "bearer", Description: "A token, as Authorization: Bearer <token>, bare, or as X-API-Key."},
+			"bearer": {Type: "http", Scheme: "bearer", Description: "A token, as `Authorization: Bearer …`, bare, or as `X-API-Key`."},
 			"basic":  {Type: "http", Scheme: "basic", Description: "The token's id and the token (OAuth routes)."},
 		}},
+	}
+	for _, tag := range []string{tagTokens, tagSystem, tagCheck, tagRules, tagPeople, tagCatalogue, tagDocumentation} {
+		doc.Tags = append(doc.Tags, &huma.Tag{Name: tag})
 	}
 	problem := a.schemas.Schema(reflect.TypeFor[web.ProblemDetails](), true, "Problem")
 	for i := range a.routes {
@@ -126,7 +129,7 @@ func (a *API) describeRoute(doc *huma.OpenAPI, r *route, problem *huma.Schema) e
 	case r.form != nil:
 		s := &huma.Schema{Type: huma.TypeObject, Properties: map[string]*huma.Schema{}, Required: []string{"token"}}
 		for _, p := range r.form {
-			s.Properties[p.name] = &huma.Schema{Type: huma.TypeString, Description: p.doc}
+			s.Properties[p.name] = &huma.Schema{Type: huma.TypeString, Description: p.doc, Examples: []any{""}}
 		}
 		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/x-www-form-urlencoded": {Schema: s}}}
 	}

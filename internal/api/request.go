@@ -80,24 +80,51 @@ func pointer(location string) string {
 	return b.String()
 }
 
-// decode reads what is right of the body into dst, member by member: what the schema has refused stays zero, and is
-// reported already.
+// decode reads the body into dst. Of a body with faults it reads what is right, member by member: what the schema has
+// refused stays zero, and is reported already.
 func (c *call) decode(dst any) {
+	if len(c.faults) == 0 {
+		if err := json.Unmarshal(c.body, dst); err != nil {
+			c.fault("", "the body does not have the form that this route takes")
+		}
+		return
+	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(c.body, &members); err != nil {
 		return // not an object: the schema has said so
 	}
 	for name, raw := range members {
-		one, err := json.Marshal(map[string]json.RawMessage{name: raw})
-		if err != nil {
-			continue
-		}
-		kept := reflect.New(reflect.TypeOf(dst).Elem())
-		kept.Elem().Set(reflect.ValueOf(dst).Elem())
-		if err := json.Unmarshal(one, kept.Interface()); err == nil {
-			reflect.ValueOf(dst).Elem().Set(kept.Elem())
+		for _, attempt := range []json.RawMessage{raw, onlyStrings(raw)} {
+			one, err := json.Marshal(map[string]json.RawMessage{name: attempt})
+			if err != nil {
+				continue
+			}
+			kept := reflect.New(reflect.TypeOf(dst).Elem())
+			kept.Elem().Set(reflect.ValueOf(dst).Elem())
+			if err := json.Unmarshal(one, kept.Interface()); err == nil {
+				reflect.ValueOf(dst).Elem().Set(kept.Elem())
+				break
+			}
 		}
 	}
+}
+
+// onlyStrings empties the elements of a list that are not strings, so that the others are looked at in their places.
+func onlyStrings(raw json.RawMessage) json.RawMessage {
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		return nil
+	}
+	for i, e := range list {
+		if len(e) == 0 || e[0] != '"' {
+			list[i] = json.RawMessage(`""`)
+		}
+	}
+	out, err := json.Marshal(list)
+	if err != nil {
+		return nil
+	}
+	return out
 }
 
 // readOnce reads the Idempotency-Key: 1 to 255 visible ASCII characters.

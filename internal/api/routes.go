@@ -46,7 +46,10 @@ func (r *route) param(name string) (param, bool) {
 // ask makes a route without a body, send one with; the types of body and answer are those that the handler has.
 func ask[A any](r route, handle func(*call) (A, error)) route {
 	r.answer = reflect.TypeFor[A]()
-	r.handle = func(c *call) (any, error) { return answered(handle(c)) }
+	r.handle = func(c *call) (any, error) {
+		c.caller.Faults = c.faults
+		return answered(handle(c))
+	}
 	return r.defaults()
 }
 
@@ -55,6 +58,7 @@ func send[B, A any](r route, handle func(*call, B) (A, error)) route {
 	r.handle = func(c *call) (any, error) {
 		var body B
 		c.decode(&body)
+		c.caller.Faults = c.faults
 		return answered(handle(c, body))
 	}
 	return r.defaults()
