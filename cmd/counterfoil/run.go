@@ -24,10 +24,45 @@ type session struct {
 	lookupEnv func(string) (string, bool)
 	in        io.Reader
 	out, err  io.Writer
+
+	inUsed bool   // stdin was read
+	system bool   // the token that asks is a system token
+	org    string // that was asked about
 }
 
 // say writes a line for people beside the answer: to stderr, so that stdout stays the answer.
 func (s *session) say(format string, args ...any) { fmt.Fprintf(s.err, format+"\n", args...) }
+
+// within notes which organization is asked about, for explained.
+func (s *session) within(org string) string {
+	s.org = org
+	return org
+}
+
+// answer prints an answer as JSON, unless there is none.
+func (s *session) answer(v any, err error) error {
+	if err != nil {
+		return err
+	}
+	return s.json(v)
+}
+
+// gone tells that something is no more. Its JSON is an empty object: the API answers nothing.
+func (s *session) gone(asJSON bool, format string, args ...any) error {
+	if asJSON {
+		return s.json(struct{}{})
+	}
+	_, err := fmt.Fprintln(s.out, printable(fmt.Sprintf(format, args...)))
+	return err
+}
+
+// ask is a question that needs nothing looked up.
+func ask(format string, args ...any) func() (string, error) {
+	return func() (string, error) { return printable(fmt.Sprintf(format, args...)), nil }
+}
+
+// errRefused is the answer of a question: it was printed already.
+var errRefused = errors.New("refused")
 
 // usageError is a mistake in how the command was called.
 type usageError struct{ error }
@@ -40,6 +75,21 @@ type cli struct {
 	Setup      setupCmd      `cmd:"" group:"run" help:"Prepare an empty database, without a server."`
 	Quickstart quickstartCmd `cmd:"" group:"run" help:"Set up an example if need be, serve it, and print a token to try."`
 	Version    versionCmd    `cmd:"" group:"run" help:"Print the version."`
+
+	Token       tokenCmd       `cmd:"" group:"use" help:"Make, see, limit and revoke tokens."`
+	SystemToken systemTokenCmd `cmd:"" group:"use" help:"The same for the instance's own tokens: gateways, backends."`
+	Verify      verifyCmd      `cmd:"" group:"use" help:"Ask whether a token may be used."`
+	Refusal     refusalCmd     `cmd:"" group:"use" help:"Explain a refused check."`
+	Receipt     receiptCmd     `cmd:"" group:"use" help:"See where a change took effect."`
+
+	Policy     policyCmd     `cmd:"" group:"limit" help:"Security policies: what tokens may be at all."`
+	IPFilter   ipFilterCmd   `cmd:"" name:"ip-filter" group:"limit" help:"Named lists of addresses."`
+	Permission permissionCmd `cmd:"" group:"limit" help:"What tokens can be good for."`
+	Catalogue  catalogueCmd  `cmd:"" group:"limit" help:"The file that lists permissions and roles."`
+
+	Member       memberCmd       `cmd:"" group:"people" help:"People in an organization."`
+	Role         roleCmd         `cmd:"" group:"people" help:"Named sets of permissions."`
+	Organization organizationCmd `cmd:"" group:"people" help:"Organizations: the product's customers."`
 }
 
 // helpShown ends the parsing once --help has printed.
@@ -80,6 +130,10 @@ func newParser(s *session, grammar *cli) *kong.Kong {
 		kong.ValueFormatter(describe),
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "run", Title: "Run the service:"},
+			{Key: "use", Title: "Tokens, on a running service:"},
+			{Key: "limit", Title: "Limits:"},
+			{Key: "people", Title: "People:"},
+			{Key: "server", Title: "The server and its answer:"},
 		}),
 	)
 }
@@ -98,6 +152,8 @@ func (s *session) report(parsed *kong.Context, err error) int {
 	switch {
 	case err == nil:
 		return done
+	case errors.Is(err, errRefused):
+		return failed
 	case errors.As(err, new(usageError)):
 		s.say("counterfoil: %v", err)
 		if parsed != nil {
@@ -105,7 +161,7 @@ func (s *session) report(parsed *kong.Context, err error) int {
 		}
 		return misuse
 	}
-	s.say("counterfoil: %v", err)
+	s.say("counterfoil: %v", s.explained(err))
 	return failed
 }
 

@@ -90,7 +90,7 @@ func (c *setupCmd) setUp(ctx context.Context, fallback []byte) (answer registry.
 	defer os.Remove(copied) // once it is in place there is nothing to remove
 	answer, err = core.Registry.SetUp(ctx, registry.SetupRequest{Organization: c.Organization, Email: c.Email, Catalogue: string(text)})
 	if err != nil || copied == "" {
-		return answer, problems(err)
+		return answer, err
 	}
 	if err := os.Rename(copied, kept); err != nil {
 		return answer, fmt.Errorf("set up, but the catalogue could not be copied: %w", err)

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// expiry is when something ends: after a while, at a time, or never. The zero expiry was not given.
+type expiry struct {
+	given bool
+	in    time.Duration
+	at    time.Time
+	never bool
+}
+
+// UnmarshalText reads 90d, 12h, 30m, a time of RFC 3339, or never.
+func (e *expiry) UnmarshalText(text []byte) (err error) {
+	word := string(text)
+	*e = expiry{given: true, never: word == "never"}
+	if e.never {
+		return nil
+	}
+	if e.in, err = parseDuration(word); err == nil {
+		return nil
+	}
+	if e.at, err = time.Parse(time.RFC3339, word); err != nil {
+		return errors.New("want 90d, 12h, 30m, a time such as 2027-01-31T00:00:00Z, or never")
+	}
+	return nil
+}
+
+// time is when it ends, counted from now; the zero time: never.
+func (e expiry) time(now time.Time) time.Time {
+	if e.in > 0 {
+		return now.Add(e.in).Truncate(time.Second)
+	}
+	return e.at
+}
+
+// seconds is a length of time in whole seconds; 0 is none.
+type seconds int64
+
+// UnmarshalText reads 365d, 12h, 30m, 45s, sums of them such as 1d12h, or none.
+func (d *seconds) UnmarshalText(text []byte) error {
+	if word := string(text); word == "none" || word == "0" {
+		*d = 0
+		return nil
+	}
+	parsed, err := parseDuration(string(text))
+	*d = seconds(parsed / time.Second)
+	return err
+}
+
+var errDuration = errors.New("want a length of time such as 90d, 12h, 30m or 1d12h")
+
+// parseDuration reads whole weeks, days, hours, minutes and seconds, up to the 292 years that a Duration holds.
+func parseDuration(word string) (total time.Duration, err error) {
+	for rest := word; rest != ""; {
+		i := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
+		if i < 1 {
+			return 0, errDuration
+		}
+		n, err := strconv.ParseInt(rest[:i], 10, 64)
+		unit := map[byte]time.Duration{'w': 7 * 24 * time.Hour, 'd': 24 * time.Hour, 'h': time.Hour, 'm': time.Minute, 's': time.Second}[rest[i]]
+		if err != nil || unit == 0 || n > int64((1<<63-1-total)/unit) {
+			return 0, errDuration
+		}
+		total += time.Duration(n) * unit
+		rest = rest[i+1:]
+	}
+	if total <= 0 {
+		return 0, errDuration
+	}
+	return total, nil
+}
+
+// lasts says a length of time in the largest unit that fits: "90 days"; none for nil.
+func lasts(seconds *int64, none string) string {
+	if seconds == nil {
+		return none
+	}
+	n := *seconds
+	for _, unit := range []struct {
+		noun    string
+		seconds int64
+	}{{"day", 24 * 60 * 60}, {"hour", 60 * 60}, {"minute", 60}} {
+		if n%unit.seconds == 0 {
+			return count(int(n/unit.seconds), unit.noun)
+		}
+	}
+	return count(int(n), "second")
+}

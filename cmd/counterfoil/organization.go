@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/client"
+)
+
+type organizationCmd struct {
+	Create organizationCreateCmd `cmd:"" help:"Make an organization. It has no members but those added."`
+	List   organizationListCmd   `cmd:"" help:"List organizations."`
+	Show   organizationShowCmd   `cmd:"" help:"Show an organization."`
+	Edit   organizationEditCmd   `cmd:"" help:"Change, suspend or reactivate an organization."`
+	Delete organizationDeleteCmd `cmd:"" help:"Delete an organization, for good."`
+}
+
+func (s *session) organization(o counterfoil.Organization, asJSON bool) error {
+	if asJSON {
+		return s.json(o)
+	}
+	return s.details("id", o.ID, "slug", o.Slug, "name", o.Name, "status", string(o.Status), "plan", o.Plan, "license", string(o.License),
+		"data centre", o.DataCenter, "created", exactly(&o.CreatedAt, ""))
+}
+
+type organizationCreateCmd struct {
+	remote     `embed:""`
+	Name       string `required:"" placeholder:"NAME" help:"What people will know it by."`
+	Slug       string `placeholder:"SLUG" help:"Usable in place of its id. Default: made of the name."`
+	Plan       string `placeholder:"PLAN" help:"Default: the lowest."`
+	License    string `enum:",standard,trial,nfr" default:"" placeholder:"LICENSE" help:"standard, trial or nfr. Default standard."`
+	DataCenter string `placeholder:"NAME" help:"Default: the server's own."`
+	once       `embed:""`
+}
+
+func (organizationCreateCmd) Help() string {
+	return "Example:\n\n\tcounterfoil organization create --name \"Example Inc\""
+}
+
+func (c *organizationCreateCmd) Run(ctx context.Context, s *session) error {
+	api, err := c.dial(s)
+	if err != nil {
+		return err
+	}
+	o, err := api.CreateOrganization(ctx, counterfoil.OrganizationDraft{Name: c.Name, Slug: c.Slug, Plan: c.Plan, License: counterfoil.License(c.License), DataCenter: c.DataCenter}, c.options()...)
+	if err != nil {
+		return err
+	}
+	return s.organization(o, c.JSON)
+}
+
+type organizationListCmd struct {
+	remote `embed:""`
+}
+
+func (organizationListCmd) Help() string { return "Example:\n\n\tcounterfoil organization list" }
+
+func (c *organizationListCmd) Run(ctx context.Context, s *session) error {
+	api, err := c.dial(s)
+	if err != nil {
+		return err
+	}
+	all, err := collect(api.Organizations(ctx, client.OrganizationQuery{Limit: 200}))
+	if err != nil {
+		return err
+	}
+	return list(s, c.JSON, all, "No organizations.", []string{"ID", "SLUG", "NAME", "STATUS", "PLAN", "LICENSE", "CREATED"}, func(o counterfoil.Organization) []string {
+		return []string{o.ID, o.Slug, o.Name, string(o.Status), o.Plan, string(o.License), relative(o.CreatedAt, time.Now())}
+	})
+}
+
+type organizationShowCmd struct {
+	remote       `embed:""`
+	Organization string `arg:"" optional:"" default:"current" help:"Its id or slug. Default: the token's own."`
+}
+
+func (organizationShowCmd) Help() string {
+	return "Example:\n\n\tcounterfoil organization show example"
+}
+
+func (c *organizationShowCmd) Run(ctx context.Context, s *session) error {
+	api, err := c.dial(s)
+	if err != nil {
+		return err
+	}
+	o, err := api.Organization(ctx, s.within(c.Organization))
+	if err != nil {
+		return err
+	}
+	return s.organization(o, c.JSON)
+}
+
+type organizationEditCmd struct {
+	remote       `embed:""`
+	Organization string  `arg:"" help:"Its id or slug, or current: the token's own."`
+	Name         *string `placeholder:"NAME" help:"A new name."`
+	Plan         *string `placeholder:"PLAN" help:"Another plan."`
+	License      string  `enum:",standard,trial,nfr" default:"" placeholder:"LICENSE" help:"standard, trial or nfr."`
+	Status       string  `enum:",active,suspended" default:"" placeholder:"STATUS" help:"active or suspended."`
+	DataCenter   *string `placeholder:"NAME" help:"Another data centre."`
+}
+
+func (organizationEditCmd) Help() string {
+	return "What is not named stays as it is. An organization's own tokens may change its name only.\n\nExample:\n\n\tcounterfoil organization edit example --status suspended"
+}
+
+func (c *organizationEditCmd) Run(ctx context.Context, s *session) error {
+	e := counterfoil.OrganizationEdit{Name: c.Name, Plan: c.Plan, DataCenter: c.DataCenter}
+	if c.License != "" {
+		e.License = new(counterfoil.License(c.License))
+	}
+	if c.Status != "" {
+		e.Status = new(counterfoil.OrgStatus(c.Status))
+	}
+	if e == (counterfoil.OrganizationEdit{}) {
+		return misused("name what to change")
+	}
+	api, err := c.dial(s)
+	if err != nil {
+		return err
+	}
+	var answer client.Response
+	o, err := api.EditOrganization(ctx, s.within(c.Organization), e, client.Into(&answer))
+	if err != nil {
+		return err
+	}
+	if err := s.organization(o, c.JSON); err != nil {
+		return err
+	}
+	s.inForce(answer.Receipt)
+	return nil
+}
+
+type organizationDeleteCmd struct {
+	remote       `embed:""`
+	sure         `embed:""`
+	Organization string `arg:"" help:"Its id or slug."`
+}
+
+func (organizationDeleteCmd) Help() string {
+	return "On a terminal it asks first.\n\nExample:\n\n\tcounterfoil organization delete example"
+}
+
+func (c *organizationDeleteCmd) Run(ctx context.Context, s *session) error {
+	api, err := c.dial(s)
+	if err != nil {
+		return err
+	}
+	err = c.confirm(s, func() (string, error) {
+		o, err := api.Organization(ctx, s.within(c.Organization))
+		return fmt.Sprintf("Delete organization %s (%s)? All its tokens are refused at once, and it cannot be undone.", printable(o.Name), printable(o.Slug)), err
+	})
+	if err != nil {
+		return err
+	}
+	if err := api.DeleteOrganization(ctx, s.within(c.Organization)); err != nil {
+		return err
+	}
+	return s.gone(c.JSON, "Deleted organization %s.", c.Organization)
+}

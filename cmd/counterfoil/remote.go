@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/client"
+)
+
+// remote is the flags of every verb that speaks to a server. There is none for the token itself, because every user of
+// the machine could read it.
+type remote struct {
+	URL       string `name:"url" placeholder:"URL" group:"server" help:"The server. Default $COUNTERFOIL_URL, or http://127.0.0.1:8080."`
+	TokenFile string `placeholder:"FILE" group:"server" help:"A file that holds the token to ask with; - for stdin. Default $COUNTERFOIL_TOKEN."`
+	JSON      bool   `name:"json" group:"server" help:"Print the API's JSON."`
+}
+
+// inOrganization is the flag of verbs that work within one organization.
+type inOrganization struct {
+	Org string `default:"current" placeholder:"ORG" group:"server" help:"The organization's id or slug. Default: the token's own."`
+}
+
+func (o inOrganization) place() string { return o.Org }
+
+func (inOrganization) noun() string { return "token" }
+
+// inInstance is the place of system tokens.
+type inInstance struct{}
+
+func (inInstance) place() string { return client.System }
+
+func (inInstance) noun() string { return "system-token" }
+
+// place is where a token is: in an organization or in the instance.
+type place interface {
+	place() string
+	noun() string
+}
+
+const defaultURL = "http://127.0.0.1:8080"
+
+// dial makes the client. It does not connect yet.
+func (r *remote) dial(s *session) (*client.Client, error) {
+	token, err := r.token(s)
+	if err != nil {
+		return nil, err
+	}
+	s.system = strings.Contains(token, "_sys_")
+	url := cmp.Or(r.URL, s.env("COUNTERFOIL_URL"), defaultURL)
+	return client.New(url, token, client.WithUserAgent("counterfoil-cli/"+buildVersion())), nil
+}
+
+func (r *remote) token(s *session) (string, error) {
+	file := r.TokenFile
+	if file == "" {
+		if token := s.env("COUNTERFOIL_TOKEN"); token != "" {
+			return strings.TrimSpace(token), nil
+		}
+		file = s.env("COUNTERFOIL_TOKEN_FILE")
+	}
+	if file == "" {
+		return "", misused("this needs a token to ask with: put it in the environment as COUNTERFOIL_TOKEN, or name a file that holds it with --token-file")
+	}
+	text, err := s.read(file)
+	if err != nil {
+		return "", fmt.Errorf("reading the token: %w", err)
+	}
+	token := strings.TrimSpace(text)
+	if token == "" {
+		return "", fmt.Errorf("reading the token: %s is empty", file)
+	}
+	return token, nil
+}
+
+func (s *session) env(name string) string {
+	value, _ := s.lookupEnv(name)
+	return value
+}
+
+// longest is the size in bytes of the largest file that a verb reads.
+const longest = 2 << 20
+
+// read returns the text of a file, or of stdin for -, which only one flag can have.
+func (s *session) read(file string) (string, error) {
+	source := s.in
+	if file == "-" {
+		if s.inUsed {
+			return "", misused("stdin (-) can be given once only")
+		}
+		s.inUsed = true
+	} else {
+		f, err := os.Open(file)
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		source = f
+	}
+	text, err := io.ReadAll(io.LimitReader(source, longest+1))
+	if err == nil && len(text) > longest {
+		err = fmt.Errorf("%s is larger than %d bytes", file, longest)
+	}
+	return string(text), err
+}
+
+// terminal reports whether a person sits at both ends: they can read a question and answer it.
+func (s *session) terminal() (int, bool) {
+	in, ok := s.in.(*os.File)
+	out, also := s.err.(*os.File)
+	if !ok || !also || s.inUsed || !term.IsTerminal(int(in.Fd())) || !term.IsTerminal(int(out.Fd())) {
+		return 0, false
+	}
+	return int(in.Fd()), true
+}
+
+// sure is the flag of verbs that destroy something.
+type sure struct {
+	Yes bool `short:"y" help:"Do not ask."`
+}
+
+// confirm asks a person whether to go on. Where there is none to ask, it goes on.
+func (y sure) confirm(s *session, question func() (string, error)) error {
+	if _, ok := s.terminal(); y.Yes || !ok {
+		return nil
+	}
+	text, err := question()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.err, "%s [y/N] ", text)
+	answer, err := bufio.NewReader(s.in).ReadString('\n')
+	if answer = strings.ToLower(strings.TrimSpace(answer)); answer == "y" || answer == "yes" {
+		return nil
+	}
+	if err != nil {
+		fmt.Fprintln(s.err)
+	}
+	return errors.New("nothing was changed")
+}
+
+// explained adds to a refusal what this command can say about it.
+func (s *session) explained(err error) error {
+	var refused *counterfoil.Error
+	var answered *client.Error
+	switch {
+	case !errors.As(err, &refused):
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return fmt.Errorf("%w\nIs the server running there? Name another with --url or COUNTERFOIL_URL", err)
+		}
+		return err
+	case refused.Code == counterfoil.CodeNotFound && s.system && s.org == client.Current:
+		return errors.New("a system token has no organization of its own: name one with --org")
+	}
+	lines := []string{printable(refused.Detail) + " (" + printable(string(refused.Code)) + ")"}
+	if len(refused.Problems) > 0 {
+		lines[0] = "the request was refused (" + printable(string(refused.Code)) + ")"
+	}
+	for _, p := range refused.Problems {
+		lines = append(lines, "  "+printable(strings.TrimPrefix(p.Pointer+": "+p.Detail, ": ")))
+	}
+	switch refused.Code {
+	case counterfoil.CodeAlreadyCreated:
+		if refused.Token != nil {
+			lines = append(lines, "  it is "+refused.Token.ID)
+		}
+	case counterfoil.CodeWouldLockOut:
+		lines = append(lines, "  with this command: --allow-lock-out")
+	}
+	if errors.As(err, &answered) && answered.Status >= 500 {
+		lines = append(lines, "  request "+printable(answered.RequestID))
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}

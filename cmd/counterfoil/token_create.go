@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/client"
+)
+
+// newToken is the flags that every new token has.
+type newToken struct {
+	Name        string   `required:"" placeholder:"NAME" help:"What people will know it by."`
+	Permissions []string `name:"permission" short:"p" placeholder:"PERMISSION" help:"What it may do; repeat it, or separate by commas."`
+	Expires     expiry   `placeholder:"WHEN" help:"90d, 12h, 30m, or a time such as 2027-01-31T00:00:00Z. Default: as the policy says."`
+	once        `embed:""`
+}
+
+// once makes the repetition of a creation harmless.
+type once struct {
+	IdempotencyKey string `placeholder:"KEY" help:"The same key creates once in 24 hours."`
+}
+
+func (o once) options() (options []client.CallOption) {
+	if o.IdempotencyKey != "" {
+		options = append(options, client.IdempotencyKey(o.IdempotencyKey))
+	}
+	return options
+}
+
+func (n newToken) draft(kind counterfoil.Kind, noun string) (d counterfoil.Draft, err error) {
+	d = counterfoil.Draft{Kind: kind, Name: n.Name, Permissions: n.Permissions}
+	switch e := n.Expires; {
+	case e.never:
+		return d, misused("a new token expires as the policy says: leave --expires out; where the policy allows it, \"counterfoil %s edit --expires never\" takes the expiry away", noun)
+	case e.in > 0:
+		life := int64(e.in / time.Second)
+		d.ExpiresIn = &life
+	case e.given:
+		d.ExpiresAt = &e.at
+	}
+	return d, nil
+}
+
+type tokenCreateCmd struct {
+	remote         `embed:""`
+	inOrganization `embed:""`
+	newToken       `embed:""`
+	Kind           string `enum:"personal,organization,integration" default:"personal" placeholder:"KIND" help:"personal, organization or integration. Default personal."`
+	IPFilter       string `name:"ip-filter" placeholder:"FILTER" help:"An IP filter of its own, by id or name."`
+	Integration    string `enum:",custom,splunk,sentinel" default:"" placeholder:"READER" help:"For kind integration: custom, splunk or sentinel."`
+	Owner          string `placeholder:"MEMBER" help:"With a system token: whom a personal token is for, by id or e-mail address."`
+}
+
+func (tokenCreateCmd) Help() string {
+	return `The value alone goes to stdout, everything else to stderr.
+
+Example:
+
+	TOKEN=$(counterfoil token create --name ci --permission devices:read --expires 90d)`
+}
+
+func (c *tokenCreateCmd) Run(ctx context.Context, s *session) error {
+	d, err := c.draft(counterfoil.Kind(c.Kind), c.noun())
+	if err != nil {
+		return err
+	}
+	api, err := c.dial(s)
+	if err != nil {
+		return err
+	}
+	d.IPFilter, d.Integration = c.IPFilter, counterfoil.Integration(c.Integration)
+	if c.Owner != "" {
+		if d.Owner, err = memberID(ctx, api, s.within(c.Org), c.Owner); err != nil {
+			return err
+		}
+	}
+	created, err := api.CreateToken(ctx, s.within(c.Org), d, c.options()...)
+	if err != nil {
+		return err
+	}
+	return s.created(created, c.JSON)
+}
+
+type systemTokenCreateCmd struct {
+	remote   `embed:""`
+	newToken `embed:""`
+}
+
+func (systemTokenCreateCmd) Help() string {
+	return `The value alone goes to stdout, everything else to stderr.
+
+Example, for a gateway:
+
+	counterfoil system-token create --name gateway --permission counterfoil.tokens:verify > gateway.token`
+}
+
+func (c *systemTokenCreateCmd) Run(ctx context.Context, s *session) error {
+	d, err := c.draft(counterfoil.KindSystem, inInstance{}.noun())
+	if err != nil {
+		return err
+	}
+	api, err := c.dial(s)
+	if err != nil {
+		return err
+	}
+	created, err := api.CreateToken(ctx, client.System, d, c.options()...)
+	if err != nil {
+		return err
+	}
+	return s.created(created, c.JSON)
+}
+
+// created prints a new token: its value alone on stdout.
+func (s *session) created(a counterfoil.Created, asJSON bool) error {
+	if asJSON {
+		return s.json(a)
+	}
+	if err := s.secret(a.Secret); err != nil {
+		return err
+	}
+	t := a.Token
+	s.say("Created %s token %s (%s), expires %s.", t.Kind, printable(t.Name), t.ID, exactly(t.EffectiveExpiresAt, "never"))
+	if a.ActivityURL != "" {
+		s.say("Activity Logs URL: %s", printable(a.ActivityURL))
+	}
+	if a.DataCenter != "" {
+		s.say("Data centre: %s", printable(a.DataCenter))
+	}
+	s.say("The value is shown this once: keep it where nobody else can read it.")
+	return nil
+}
+
+func (s *session) secret(value string) error {
+	_, err := fmt.Fprintln(s.out, printable(value))
+	return err
+}
