@@ -76,8 +76,8 @@ func TestCatalogueHolds(t *testing.T) {
 		"integration":  {c.ForKind(KindIntegration), nil},
 		"system":       {c.ForKind(KindSystem), names},
 		"unknown":      {c.ForKind("pat"), nil},
-		"People":       {c.People(), c.ForKind(KindPersonal)},
-		"Default":      {c.Default(), []string{"devices:read"}},
+		"People":       {c.People(), append([]string{"devices:write", "devices:read", "profile:read", "reports:run"}, ownOrg...)},
+		"Default":      {c.Default(), []string{"devices:read", "reports:run"}},
 	} {
 		if want := NewPermissions(c.want...); !slices.Equal(c.got, want) {
 			t.Errorf("%s = %v, want %v", name, c.got, want)
