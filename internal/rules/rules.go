@@ -133,6 +133,11 @@ func (f *InForce) Catalogue() *counterfoil.Catalogue {
 // Set puts a catalogue in force.
 func (f *InForce) Set(c *counterfoil.Catalogue) { f.p.Store(c) }
 
+// Replace puts a catalogue in force in place of the one that Catalogue returned; false: another was put in force since.
+func (f *InForce) Replace(present, next *counterfoil.Catalogue) bool {
+	return f.p.CompareAndSwap(present, next)
+}
+
 // Cache remembers compiled rules by organization, version and catalogue. Only states that are committed are remembered:
 // a version that was rolled back may come again with other content.
 type Cache struct {

@@ -18,7 +18,8 @@ import (
 //   - A fill notes the generation before it reads the database and puts nothing back when it has risen since.
 //   - Nothing is remembered of ids that are unknown, so a token just made is found at once.
 //
-// When it is full, records that were not used since the clock's hand last passed make room.
+// When it is full, a record that was not used since it was last looked at makes room (second chance, from a random place
+// on).
 type cache struct {
 	shards  [shardCount]shard
 	classes classes
@@ -29,25 +30,23 @@ const shardCount = 256
 type shard struct {
 	mu         sync.RWMutex
 	generation uint64
-	records    map[[12]byte]*entry
-	ring       []*entry // of the clock; may hold entries that are no longer in records
-	hand       int
+	records    map[[12]byte]*entry // at most capacity
 	capacity   int
-	_          [32]byte // keeps neighbours off one cache line
+	hits       atomic.Int64
+	_          [16]byte // keeps neighbours off one cache line
 }
 
-// entry is one record, kept small: about 120 bytes and its name. All but hot is immutable.
+// entry is one record, kept small: 112 bytes and its name. All but hot is immutable.
 type entry struct {
 	id      [12]byte
 	keyID   uint8
 	paused  bool
 	revoked bool
-	hot     atomic.Bool // used since the clock's hand last passed
+	hot     atomic.Bool // used since it last had to give up its place
 
 	digest    secret.Digest
 	class     *class
-	org       *orgSlot
-	owner     *ownerSlot // nil unless personal
+	home      *home
 	renewedAt counterfoil.Instant
 	expiresAt counterfoil.Instant
 	name      string
@@ -110,7 +109,11 @@ func (c *cache) get(id [12]byte) *entry {
 	s.mu.RLock()
 	e := s.records[id]
 	s.mu.RUnlock()
-	if e != nil && !e.hot.Load() {
+	if e == nil {
+		return nil
+	}
+	s.hits.Add(1)
+	if !e.hot.Load() {
 		e.hot.Store(true)
 	}
 	return e
@@ -131,24 +134,23 @@ func (c *cache) put(e *entry, generation uint64) {
 	if s.generation != generation {
 		return
 	}
-	s.records[e.id] = e
-	if len(s.ring) < s.capacity {
-		s.ring = append(s.ring, e)
-		return
+	if len(s.records) >= s.capacity && s.records[e.id] == nil {
+		s.makeRoom()
 	}
-	for {
-		old := s.ring[s.hand]
-		live := s.records[old.id] == old
-		if live && old != e && old.hot.Swap(false) {
-			s.hand = (s.hand + 1) % len(s.ring)
-			continue
+	s.records[e.id] = e
+}
+
+// chances is how many records in a row may be spared for being in use.
+const chances = 16
+
+func (s *shard) makeRoom() {
+	for left := chances; ; { // a small shard is gone through again
+		for id, e := range s.records { // begins at a random place
+			if left--; left < 0 || !e.hot.Swap(false) {
+				delete(s.records, id)
+				return
+			}
 		}
-		if live && old != e {
-			delete(s.records, old.id)
-		}
-		s.ring[s.hand] = e
-		s.hand = (s.hand + 1) % len(s.ring)
-		return
 	}
 }
 
@@ -160,21 +162,13 @@ func (c *cache) evict(id [12]byte, revoked bool) {
 	defer s.mu.Unlock()
 	s.generation++
 	e := s.records[id]
-	if e == nil {
-		return
-	}
-	if !revoked {
+	switch {
+	case e == nil:
+	case revoked:
+		s.records[id] = &entry{id: e.id, keyID: e.keyID, paused: e.paused, revoked: true, digest: e.digest, class: e.class,
+			home: e.home, renewedAt: e.renewedAt, expiresAt: e.expiresAt, name: e.name, more: e.more}
+	default:
 		delete(s.records, id)
-		return
-	}
-	dead := &entry{id: e.id, keyID: e.keyID, paused: e.paused, revoked: true, digest: e.digest, class: e.class, org: e.org,
-		owner: e.owner, renewedAt: e.renewedAt, expiresAt: e.expiresAt, name: e.name, more: e.more}
-	s.records[id] = dead
-	for i, old := range s.ring {
-		if old == e {
-			s.ring[i] = dead
-			break
-		}
 	}
 }
 
@@ -184,20 +178,19 @@ func (c *cache) purge() {
 		s.mu.Lock()
 		s.generation++
 		s.records = map[[12]byte]*entry{}
-		s.ring, s.hand = nil, 0
 		s.mu.Unlock()
 	}
 }
 
-func (c *cache) len() int {
-	n := 0
+func (c *cache) stats() (records int, hits int64) {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.RLock()
-		n += len(s.records)
+		records += len(s.records)
 		s.mu.RUnlock()
+		hits += s.hits.Load()
 	}
-	return n
+	return records, hits
 }
 
 // classes finds the one copy of what tokens have in common.

@@ -8,21 +8,22 @@ import (
 	"time"
 
 	"github.com/counterfoil/counterfoil"
-	"github.com/counterfoil/counterfoil/internal/rules"
 	"github.com/counterfoil/counterfoil/internal/store"
-	"github.com/counterfoil/counterfoil/judge"
 )
 
 // refusals notes refused checks of proven tokens, folded by token, code and address within a minute, so that a flood
 // costs one row and one event a minute (P9). The first of each is explained with the judgement's trace on; all of them
 // share its reference.
 type refusals struct {
-	v     *Verifier
-	quit  chan struct{}
-	done  chan struct{}
-	mu    sync.Mutex
-	open  map[refusalKey]*refusal
-	write sync.Mutex // one flush at a time
+	v    *Verifier
+	quit chan struct{}
+	done sync.WaitGroup
+
+	mu   sync.Mutex // guards what follows, and the refusals
+	open map[refusalKey]*refusal
+	over []*refusal // their window is over; they wait to be written for the last time
+
+	write sync.Mutex // held by the one who writes
 }
 
 type refusalKey struct {
@@ -35,74 +36,73 @@ type refusal struct {
 	store.Refusal
 	name   string
 	closes counterfoil.Instant
-	dirty  bool
+	dirty  bool // counted since it was last written
 }
 
 const (
-	refusalWindow = 60     // seconds
-	maxRefusals   = 20_000 // open at once; further ones get no reference
+	refusalWindow = 60 // seconds
+	refusalEvery  = time.Second
+	maxRefusals   = 20_000 // that may be open or wait; further ones get no reference
+	refusalChunk  = 100    // rows a transaction
 )
 
 func (n *refusals) start(v *Verifier) {
-	n.v, n.open = v, map[refusalKey]*refusal{}
-	n.quit, n.done = make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(n.done)
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-n.quit:
-				n.flush(true)
-				return
-			case <-tick.C:
-				n.flush(false)
-			}
-		}
-	}()
+	n.v, n.open, n.quit = v, map[refusalKey]*refusal{}, make(chan struct{})
+	n.done.Go(n.run)
 }
 
 func (n *refusals) stop() {
 	close(n.quit)
-	<-n.done
+	n.done.Wait()
+	n.flush(true)
+}
+
+func (n *refusals) run() {
+	tick := time.NewTicker(refusalEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-n.quit:
+			return
+		case <-tick.C:
+			n.flush(false)
+		}
+	}
 }
 
 // note counts a refusal and returns its reference; empty when too many are open.
-func (n *refusals) note(e *entry, under *rules.Compiled, holder *judge.Holder, a counterfoil.Attempt, code counterfoil.Code, now counterfoil.Instant) string {
-	key := refusalKey{e.id, code, a.IP}
+func (n *refusals) note(r *Result, q *Request, now counterfoil.Instant) string {
+	key := refusalKey{r.entry.id, r.Code, q.IP}
+	if id, ok := n.count(key, now); ok {
+		return id
+	}
+	first := n.explain(r, q, now)
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if id, ok := n.countLocked(key, now); ok {
+		return id
+	}
+	n.open[key] = first
+	return first.ID
+}
+
+// count adds to the refusal that is open under key; false: there is none.
+func (n *refusals) count(key refusalKey, now counterfoil.Instant) (reference string, ok bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.countLocked(key, now)
+}
+
+func (n *refusals) countLocked(key refusalKey, now counterfoil.Instant) (reference string, ok bool) {
 	if r := n.open[key]; r != nil && now < r.closes {
 		r.Count++
-		r.LastAt, r.dirty = now, true
-		return r.ID
+		r.LastAt, r.dirty = max(r.LastAt, now), true
+		return r.ID, true
 	} else if r != nil {
-		delete(n.open, key) // its window is over; flush may not have come by yet
-		n.open[refusalKey{e.id, code + "\n" + counterfoil.Code(r.ID), a.IP}] = r
+		delete(n.open, key)
+		n.over = append(n.over, r)
 	}
-	if len(n.open) >= maxRefusals {
-		return ""
-	}
-	record := e.record()
-	record.Revoked = record.Revoked || under.Org.Deleted
-	var trace judge.Trace
-	judge.Use(&record, holder, &under.Rules, &a, now, &trace)
-	steps, err := json.Marshal(trace.Steps)
-	if err != nil {
-		steps = []byte("[]")
-	}
-	r := &refusal{name: e.name, closes: now.Plus(refusalWindow), dirty: true, Refusal: store.Refusal{
-		ID: store.NewID("ref"), Organization: e.org.id, Token: tokenID(e.id), Code: code, Permissions: append([]string{}, a.Permissions...),
-		FirstAt: now, LastAt: now, Count: 1, Trace: string(steps),
-	}}
-	if a.IP.IsValid() {
-		r.IP = a.IP.String()
-	}
-	if a.Path != "" {
-		r.Endpoint = a.Method + " " + a.Path
-	}
-	n.open[key] = r
-	return r.ID
+	return "", len(n.open)+len(n.over) >= maxRefusals
 }
 
 // FlushRefusals writes what was noted until now, so that every reference given out can be opened.
@@ -112,53 +112,87 @@ func (v *Verifier) FlushRefusals() { v.noted.flush(false) }
 func (n *refusals) flush(all bool) {
 	n.write.Lock()
 	defer n.write.Unlock()
-	now := n.v.Now()
-	type item struct {
-		key  refusalKey
-		row  refusal
-		over bool
-	}
-	var items []item
-	n.mu.Lock()
-	for k, r := range n.open {
-		if over := all || now >= r.closes; over || r.dirty {
-			items = append(items, item{k, *r, over})
-			r.dirty = false
+	over, dirty := n.gather(all)
+	for len(over) > 0 {
+		chunk := over[:min(len(over), refusalChunk)]
+		if !n.save(chunk, true) {
+			break
 		}
+		over = over[len(chunk):]
 	}
-	n.mu.Unlock()
-	for _, it := range items {
-		err := n.save(it.row, it.over)
+	if len(over) > 0 {
 		n.mu.Lock()
-		switch r := n.open[it.key]; {
-		case err != nil && r != nil:
-			r.dirty = true
-		case err == nil && it.over:
-			delete(n.open, it.key)
+		n.over = append(n.over, over...)
+		n.mu.Unlock()
+		return
+	}
+	for len(dirty) > 0 {
+		rows := make([]*refusal, 0, refusalChunk)
+		n.mu.Lock()
+		for _, r := range dirty[:min(len(dirty), refusalChunk)] {
+			row := *r
+			r.dirty = false
+			rows = append(rows, &row)
 		}
 		n.mu.Unlock()
-		if err != nil {
-			n.v.Logger.Warn("writing refused checks; they are kept and tried again", "error", err)
+		if !n.save(rows, false) {
+			n.mu.Lock()
+			for _, r := range dirty[:len(rows)] {
+				r.dirty = true
+			}
+			n.mu.Unlock()
 			return
 		}
+		dirty = dirty[len(rows):]
 	}
 }
 
-func (n *refusals) save(r refusal, over bool) error {
-	return n.v.Store.Update(context.Background(), r.Organization, store.ForTokens, func(tx *store.Tx) error {
-		if err := tx.SaveRefusal(r.Refusal); err != nil {
-			return err
+// gather takes the refusals whose window is over, which nobody counts any more, and finds those that are open and dirty.
+func (n *refusals) gather(all bool) (over, dirty []*refusal) {
+	now := n.v.Now()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for key, r := range n.open {
+		switch {
+		case all || now >= r.closes:
+			delete(n.open, key)
+			n.over = append(n.over, r)
+		case r.dirty:
+			dirty = append(dirty, r)
 		}
-		if over {
-			metadata, err := json.Marshal(map[string]any{"code": r.Code, "ip_address": r.IP, "count": r.Count, "reference": r.ID})
+	}
+	over, n.over = n.over, nil
+	return over, dirty
+}
+
+// save writes rows and, when they are over, their events. It crosses organizations: each row is written in its own.
+func (n *refusals) save(rows []*refusal, over bool) bool {
+	err := n.v.Store.Update(context.Background(), "", store.ForTokens, func(tx *store.Tx) error {
+		for _, r := range rows {
+			err := tx.In(r.Organization, func(tx *store.Tx) error { return r.save(tx, over) })
 			if err != nil {
 				return err
 			}
-			tx.Append(counterfoil.Event{
-				Type: "tokens", Action: "token_refused", Actor: counterfoil.Actor{Kind: "token", ID: r.Token, TokenID: r.Token, IP: r.IP},
-				Target: counterfoil.Target{Kind: "token", ID: r.Token, Name: r.name}, Initiator: "check", Metadata: metadata,
-			})
 		}
 		return nil
 	})
+	if err != nil {
+		n.v.Logger.Warn("writing refused checks; they are kept and tried again", "refusals", len(rows), "error", err)
+	}
+	return err == nil
+}
+
+func (r *refusal) save(tx *store.Tx, over bool) error {
+	if err := tx.SaveRefusal(r.Refusal); err != nil || !over {
+		return err
+	}
+	metadata, err := json.Marshal(map[string]any{"code": r.Code, "ip_address": r.IP, "count": r.Count, "reference": r.ID})
+	if err != nil {
+		return err
+	}
+	tx.Append(counterfoil.Event{
+		Type: "tokens", Action: "token_refused", Actor: counterfoil.Actor{Kind: "token", ID: r.Token, TokenID: r.Token, IP: r.IP},
+		Target: counterfoil.Target{Kind: "token", ID: r.Token, Name: r.name}, Initiator: "check", Metadata: metadata,
+	})
+	return nil
 }

@@ -35,6 +35,17 @@ func (r *Result) Message() string {
 	return judge.Message(r.Code)
 }
 
+// judged is what the judgement is asked about: the record, and its holder unless it has none. A token ends with its
+// organization.
+func (r *Result) judged() (judge.Record, *judge.Holder) {
+	record := r.entry.record()
+	record.Revoked = record.Revoked || r.rules.Org.Deleted
+	if r.owner == nil {
+		return record, nil
+	}
+	return record, &r.owner.holder
+}
+
 // TokenID returns tok_…
 func (r *Result) TokenID() string {
 	if r.entry == nil {
@@ -45,6 +56,9 @@ func (r *Result) TokenID() string {
 
 // AppendTokenID appends tok_… to b.
 func (r *Result) AppendTokenID(b []byte) []byte {
+	if r.entry == nil {
+		return b
+	}
 	return append(append(b, "tok_"...), r.entry.id[:]...)
 }
 
@@ -74,18 +88,12 @@ func (r *Result) Permissions() counterfoil.Permissions {
 	if r.entry == nil {
 		return nil
 	}
-	record := r.entry.record()
-	var holder *judge.Holder
-	if r.owner != nil {
-		holder = &r.owner.holder
-	}
+	record, holder := r.judged()
 	return judge.Effective(&record, holder, &r.rules.Rules)
 }
 
 // ExpiresAt is the effective expiry; nil: none.
-func (r *Result) ExpiresAt() *time.Time {
-	return r.expiry().Ptr()
-}
+func (r *Result) ExpiresAt() *time.Time { return r.expiry().Ptr() }
 
 func (r *Result) expiry() counterfoil.Instant {
 	if r.entry == nil {
@@ -95,8 +103,13 @@ func (r *Result) expiry() counterfoil.Instant {
 	return judge.EffectiveExpiry(&record, &r.rules.Rules)
 }
 
-// CreatedAt is when the token was issued or its expiry last edited, for RFC 7662's iat.
-func (r *Result) RenewedAt() time.Time { return r.entry.renewedAt.Time() }
+// RenewedAt is when the token was issued or its expiry last edited, for RFC 7662's iat.
+func (r *Result) RenewedAt() time.Time {
+	if r.entry == nil {
+		return time.Time{}
+	}
+	return r.entry.renewedAt.Time()
+}
 
 // Organization returns the id and slug of the token's organization; empty for a system token.
 func (r *Result) Organization() (id, slug string) {

@@ -13,26 +13,32 @@ import (
 // touch notes accepted checks in memory and writes them about once a second, so that "last used" is right to a few
 // seconds and costs the request next to nothing (C3). When more tokens are in use than the database can take, the rest
 // waits for the next round; a crash loses at most what was not written yet.
+//
+// A note goes into its shard; folding adds it to what is pending of its token and address; the writer takes from there.
 type touch struct {
 	v      *Verifier
 	shards [64]touchShard
 	wake   chan struct{}
 	quit   chan struct{}
-	done   chan struct{}
+	done   sync.WaitGroup
 
-	mu      sync.Mutex // held while writing
-	pending map[useKey]*store.Use
+	mu      sync.Mutex // guards what follows
+	pending map[useKey]useSum
+	spare   []noted // an empty shard's next space
+	dropped int64   // since it was last said
+
+	writing sync.Mutex // held by the one who writes
 }
 
 type touchShard struct {
-	mu   sync.Mutex
-	uses []noted
-	_    [24]byte
+	mu      sync.Mutex
+	uses    []noted
+	dropped int64
+	_       [24]byte // keeps neighbours off one cache line
 }
 
 type noted struct {
-	id [12]byte
-	ip netip.Addr
+	useKey
 	at counterfoil.Instant
 }
 
@@ -41,35 +47,45 @@ type useKey struct {
 	ip netip.Addr
 }
 
+type useSum struct {
+	at    counterfoil.Instant // of the last
+	count int64
+}
+
 const (
 	touchEvery    = time.Second
-	touchShardMax = 8192      // notes in a shard before the writer is woken early
-	touchPending  = 1_000_000 // tokens and addresses that may wait to be written; more are dropped
-	touchRound    = 4000      // rows written a round
-	touchChunk    = 200       // rows a transaction, so that other writes are not held up
-	useDaysKept   = 40 * 24 * time.Hour
+	touchShardMax = 4096              // notes in a shard before they are folded early
+	touchShardEnd = 4 * touchShardMax // notes in a shard that may wait to be folded; more are dropped
+	touchPending  = 1_000_000         // tokens and addresses that may wait to be written; more are dropped
+	touchRound    = 4000              // rows written a round
+	touchChunk    = 200               // rows a transaction, so that other writes are not held up
+	useDaysKept   = 40 * 24 * 60 * 60 // seconds
 )
 
 func (t *touch) start(v *Verifier) {
-	t.v, t.pending = v, map[useKey]*store.Use{}
-	t.wake, t.quit, t.done = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
-	go t.run()
+	t.v, t.pending = v, map[useKey]useSum{}
+	t.wake, t.quit = make(chan struct{}, 1), make(chan struct{})
+	t.done.Go(t.foldEarly)
+	t.done.Go(t.run)
 }
 
 func (t *touch) stop() {
 	close(t.quit)
-	<-t.done
+	t.done.Wait()
+	t.v.FlushUses()
 }
 
 func (t *touch) note(id [12]byte, ip netip.Addr, at counterfoil.Instant) {
 	s := &t.shards[(id[2]^id[3]<<3)%64]
 	s.mu.Lock()
-	if len(s.uses) < 4*touchShardMax {
-		s.uses = append(s.uses, noted{id, ip, at})
+	n := len(s.uses) + 1
+	if n <= touchShardEnd {
+		s.uses = append(s.uses, noted{useKey{id, ip}, at})
+	} else {
+		s.dropped++
 	}
-	full := len(s.uses) == touchShardMax
 	s.mu.Unlock()
-	if full {
+	if n == touchShardMax {
 		select {
 		case t.wake <- struct{}{}:
 		default:
@@ -77,8 +93,19 @@ func (t *touch) note(id [12]byte, ip netip.Addr, at counterfoil.Instant) {
 	}
 }
 
+// foldEarly keeps the shards small when there are many checks, also while a write waits for the database.
+func (t *touch) foldEarly() {
+	for {
+		select {
+		case <-t.quit:
+			return
+		case <-t.wake:
+			t.fold()
+		}
+	}
+}
+
 func (t *touch) run() {
-	defer close(t.done)
 	tick := time.NewTicker(touchEvery)
 	defer tick.Stop()
 	prune := time.NewTicker(time.Hour)
@@ -86,87 +113,97 @@ func (t *touch) run() {
 	for {
 		select {
 		case <-t.quit:
-			t.gather()
-			t.write(touchPending)
 			return
-		case <-t.wake:
-			t.gather()
 		case <-tick.C:
-			t.gather()
+			t.fold()
 			t.write(touchRound)
 		case <-prune.C:
-			before := counterfoil.At(t.v.Now().Time().Add(-useDaysKept))
-			if err := t.v.Store.PruneUses(context.Background(), before); err != nil {
+			if err := t.v.Store.PruneUses(context.Background(), t.v.Now().Plus(-useDaysKept)); err != nil {
 				t.v.Logger.Warn("forgetting old use counts", "error", err)
 			}
 		}
 	}
 }
 
-// gather folds the notes of all shards by token and address.
-func (t *touch) gather() {
+// fold adds the notes of all shards to what is pending.
+func (t *touch) fold() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var spare []noted
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.Lock()
 		uses := s.uses
-		s.uses = spare[:0]
+		s.uses = t.spare
+		t.dropped += s.dropped
+		s.dropped = 0
 		s.mu.Unlock()
 		for _, n := range uses {
-			k := useKey{n.id, n.ip}
-			u := t.pending[k]
-			if u == nil {
-				if len(t.pending) >= touchPending {
-					continue
-				}
-				u = &store.Use{Token: tokenID(n.id)}
-				if n.ip.IsValid() {
-					u.IP = n.ip.String()
-				}
-				t.pending[k] = u
-			}
-			u.At = max(u.At, n.at)
-			u.Count++
+			t.add(n.useKey, useSum{n.at, 1})
 		}
-		spare = uses
+		clear(uses)
+		t.spare = uses[:0]
 	}
+}
+
+// add needs t.mu.
+func (t *touch) add(k useKey, more useSum) {
+	sum, known := t.pending[k]
+	if !known && len(t.pending) >= touchPending {
+		t.dropped += more.count
+		return
+	}
+	t.pending[k] = useSum{max(sum.at, more.at), sum.count + more.count}
+}
+
+// take takes up to n from what is pending.
+func (t *touch) take(n int) (uses []store.Use, keys []useKey, dropped int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	dropped, t.dropped = t.dropped, 0
+	for k, sum := range t.pending {
+		if len(keys) == n {
+			break
+		}
+		u := store.Use{Token: tokenID(k.id), At: sum.at, Count: sum.count}
+		if k.ip.IsValid() {
+			u.IP = k.ip.String()
+		}
+		uses, keys = append(uses, u), append(keys, k)
+		delete(t.pending, k)
+	}
+	if len(t.pending) == 0 {
+		t.pending = map[useKey]useSum{} // the old one may have grown large
+	}
+	return uses, keys, dropped
 }
 
 // write writes up to limit of what is pending; what fails stays pending.
 func (t *touch) write(limit int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	chunk, keys := make([]store.Use, 0, touchChunk), make([]useKey, 0, touchChunk)
-	flush := func() bool {
-		if len(chunk) == 0 {
-			return true
+	t.writing.Lock()
+	defer t.writing.Unlock()
+	for limit > 0 {
+		uses, keys, dropped := t.take(min(limit, touchChunk))
+		if dropped > 0 {
+			t.v.Logger.Warn("too many tokens in use to note them all; some uses are not counted", "uses", dropped)
 		}
-		if err := t.v.Store.RecordUses(context.Background(), chunk); err != nil {
-			t.v.Logger.Warn("writing last uses; they are kept and tried again", "tokens", len(chunk), "error", err)
-			return false
+		if len(uses) == 0 {
+			return
 		}
-		for _, k := range keys {
-			delete(t.pending, k)
-		}
-		chunk, keys = chunk[:0], keys[:0]
-		return true
-	}
-	for k, u := range t.pending {
-		chunk, keys = append(chunk, *u), append(keys, k)
-		if limit--; limit == 0 {
-			break
-		}
-		if len(chunk) == touchChunk && !flush() {
+		limit -= len(uses)
+		if err := t.v.Store.RecordUses(context.Background(), uses); err != nil {
+			t.mu.Lock()
+			for i, k := range keys {
+				t.add(k, useSum{uses[i].At, uses[i].Count})
+			}
+			t.mu.Unlock()
+			t.v.Logger.Warn("writing last uses; they are kept and tried again", "tokens", len(uses), "error", err)
 			return
 		}
 	}
-	flush()
 }
 
 // FlushUses writes everything that was noted until now.
 func (v *Verifier) FlushUses() {
-	v.touch.gather()
+	v.touch.fold()
 	v.touch.write(touchPending)
 }

@@ -6,6 +6,7 @@ package verify
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"github.com/counterfoil/counterfoil"
@@ -33,11 +34,16 @@ type Verifier struct {
 	Config
 	cache cache
 	slots slots
-	epoch atomic.Uint64
 	touch touch
 	noted refusals
 
-	hits, misses atomic.Int64
+	epoch    atomic.Uint64 // of what is in memory; see standing
+	renewing sync.Mutex    // held while memory is brought into another epoch
+	renewed  atomic.Pointer[renewedCatalogue]
+
+	misses atomic.Int64
+	closed sync.Once
+	onRead func(what string) // for tests; see reached
 }
 
 // New starts a Verifier.
@@ -59,10 +65,12 @@ func New(c Config) *Verifier {
 	return v
 }
 
-// Close writes what was noted and stops.
+// Close writes what was noted and stops. What is checked afterwards leaves no note.
 func (v *Verifier) Close() {
-	v.touch.stop()
-	v.noted.stop()
+	v.closed.Do(func() {
+		v.touch.stop()
+		v.noted.stop()
+	})
 }
 
 // Request is one check.
@@ -86,73 +94,30 @@ func (v *Verifier) Verify(ctx context.Context, q *Request) (Result, error) {
 		}
 		return Result{Code: counterfoil.CodeInvalidToken}, nil
 	}
-	fresh := !v.trusted()
-	e, err := v.token(ctx, parsed.ID, fresh)
-	if err != nil {
+	r := Result{Code: counterfoil.CodeInvalidToken}
+	if err := v.gather(ctx, &parsed, q, &r); err != nil {
 		return Result{}, err
 	}
-	if e == nil {
-		return Result{Code: counterfoil.CodeInvalidToken}, nil
+	if r.entry == nil {
+		return r, nil
 	}
 	attempt := q.Attempt
-	attempt.Value = v.match(e, q.Token)
-	if attempt.Value == counterfoil.NoMatch || (q.Within != "" && e.org.id != q.Within) || parsed.Kind != ShortKind(e.class.kind) {
-		return Result{Code: counterfoil.CodeInvalidToken}, nil
-	}
-	compiled, err := v.rules(ctx, e.org, fresh)
-	if err != nil {
-		return Result{}, err
-	}
-	if compiled == nil {
-		return Result{Code: counterfoil.CodeInvalidToken}, nil
-	}
-	var own *owner
-	var holder *judge.Holder
-	if e.owner != nil {
-		if own, err = v.owner(ctx, e.owner, compiled, fresh); err != nil {
-			return Result{}, err
-		}
-		holder = &own.holder
-	}
-	record := e.record()
-	record.Revoked = record.Revoked || compiled.Org.Deleted
+	attempt.Value = r.Match
+	record, holder := r.judged()
 	now := v.Now()
-	r := Result{entry: e, rules: compiled, owner: own, Match: attempt.Value}
-	r.Code = judge.Use(&record, holder, &compiled.Rules, &attempt, now, nil)
+	r.Code = judge.Use(&record, holder, &r.rules.Rules, &attempt, now, nil)
 	if r.Code == counterfoil.CodeOK {
-		v.touch.note(e.id, attempt.IP, now)
+		v.touch.note(r.entry.id, attempt.IP, now)
 	} else {
-		r.Reference = v.noted.note(e, compiled, holder, attempt, r.Code, now)
+		r.Reference = v.noted.note(&r, q, now)
 	}
 	return r, nil
 }
 
-// trusted reports whether cached records may be used. When another server may have written since they were read, they
-// are forgotten first.
-func (v *Verifier) trusted() bool {
-	epoch, alive := v.Store.Alive()
-	if known := v.epoch.Load(); known != epoch && v.epoch.CompareAndSwap(known, epoch) && known != 0 {
-		v.Purge()
-	}
-	return alive
-}
-
-// match compares the presented string with the stored digests, in constant time each.
-func (v *Verifier) match(e *entry, presented string) counterfoil.Match {
-	if d, ok := v.Keys.Digest(e.keyID, presented); ok && d.Equal(e.digest) {
-		return counterfoil.MatchCurrent
-	}
-	if m := e.more; m != nil && m.previousKeyID != 0 {
-		if d, ok := v.Keys.Digest(m.previousKeyID, presented); ok && d.Equal(m.previous) {
-			return counterfoil.MatchPrevious
-		}
-	}
-	return counterfoil.NoMatch
-}
-
 // CacheStats tells how many tokens are remembered, and how often a check found its token there or had to ask.
 func (v *Verifier) CacheStats() (tokens int, hits, misses int64) {
-	return v.cache.len(), v.hits.Load(), v.misses.Load()
+	tokens, hits = v.cache.stats()
+	return tokens, hits, v.misses.Load()
 }
 
 // ShortKind is a kind's part of the token string: pat, org, int or sys.
@@ -173,18 +138,13 @@ func ShortKind(k counterfoil.Kind) string {
 // Find tells which token a presented string is, without judging or noting a use: for whoever acts on the token itself.
 // A result that is not Proven means that the string is no token of this instance.
 func (v *Verifier) Find(ctx context.Context, presented string) (Result, error) {
+	r := Result{Code: counterfoil.CodeInvalidToken}
 	parsed, ok := secret.Parse(presented)
 	if !ok || parsed.Prefix != v.Prefix {
-		return Result{Code: counterfoil.CodeInvalidToken}, nil
+		return r, nil
 	}
-	fresh := !v.trusted()
-	e, err := v.token(ctx, parsed.ID, fresh)
-	if err != nil || e == nil || v.match(e, presented) == counterfoil.NoMatch {
-		return Result{Code: counterfoil.CodeInvalidToken}, err
+	if err := v.gather(ctx, &parsed, &Request{Token: presented}, &r); err != nil {
+		return Result{}, err
 	}
-	compiled, err := v.rules(ctx, e.org, fresh)
-	if err != nil || compiled == nil {
-		return Result{Code: counterfoil.CodeInvalidToken}, err
-	}
-	return Result{Code: counterfoil.CodeInvalidToken, entry: e, rules: compiled, Match: v.match(e, presented)}, nil
+	return r, nil
 }

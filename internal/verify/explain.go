@@ -1,0 +1,83 @@
+package verify
+
+import (
+	"encoding/json"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/secret"
+	"github.com/counterfoil/counterfoil/internal/store"
+	"github.com/counterfoil/counterfoil/judge"
+)
+
+const (
+	maxKeptText        = 300 // bytes of an endpoint or a permission's name
+	maxKeptPermissions = 20
+)
+
+// explain judges a refused attempt once more with the trace on. What a caller sent is kept short and without secrets: no
+// query string, and no token value.
+func (n *refusals) explain(r *Result, q *Request, now counterfoil.Instant) *refusal {
+	attempt := q.Attempt
+	attempt.Value = r.Match
+	path, _, _ := strings.Cut(attempt.Path, "?")
+	attempt.Method, attempt.Path = masked(attempt.Method, q.Token), masked(path, q.Token)
+	attempt.Permissions = make([]string, len(q.Permissions))
+	kept := make([]string, 0, min(len(q.Permissions), maxKeptPermissions))
+	for i, name := range q.Permissions {
+		attempt.Permissions[i] = masked(name, q.Token)
+		if len(kept) < maxKeptPermissions {
+			kept = append(kept, plain(attempt.Permissions[i]))
+		}
+	}
+	record, holder := r.judged()
+	var trace judge.Trace
+	judge.Use(&record, holder, &r.rules.Rules, &attempt, now, &trace)
+	steps, err := json.Marshal(trace.Steps)
+	if err != nil {
+		steps = []byte("[]")
+	}
+	out := &refusal{name: r.entry.name, closes: now.Plus(refusalWindow), dirty: true, Refusal: store.Refusal{
+		ID: store.NewID("ref"), Organization: r.entry.home.org.id, Token: tokenID(r.entry.id), Code: r.Code, Permissions: kept,
+		FirstAt: now, LastAt: now, Count: 1, Trace: string(steps),
+	}}
+	if q.IP.IsValid() {
+		out.IP = q.IP.String()
+	}
+	if path != "" {
+		out.Endpoint = plain(attempt.Method + " " + attempt.Path)
+	}
+	return out
+}
+
+// masked returns text with the secret part of every token value in it crossed out. All values of an instance are as long
+// as the presented one.
+func masked(text, presented string) string {
+	prefix, _, _ := strings.Cut(presented, "_")
+	shown := len(prefix) + len("_pat_") + 12
+	for from := 0; ; {
+		i := strings.Index(text[from:], prefix+"_")
+		if i < 0 || from+i+len(presented) > len(text) {
+			return text
+		}
+		i += from
+		if _, ok := secret.Parse(text[i : i+len(presented)]); ok {
+			text = text[:i+shown] + strings.Repeat("x", len(presented)-shown) + text[i+len(presented):]
+		}
+		from = i + 1
+	}
+}
+
+// plain returns text that every database takes, cut to maxKeptText.
+func plain(text string) string {
+	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
+	if len(text) <= maxKeptText {
+		return text
+	}
+	end := maxKeptText
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
+}

@@ -1,0 +1,5 @@
+package verify
+
+// OnRead has fn called whenever a check has read "token", "rules" or "owner" from the database and is about to remember
+// it. Set it before the first check.
+func (v *Verifier) OnRead(fn func(what string)) { v.onRead = fn }
