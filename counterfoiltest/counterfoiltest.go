@@ -106,7 +106,7 @@ func Start(t testing.TB, with ...Option) *Server {
 	t.Cleanup(func() {
 		s.Stop()
 		if t.Failed() {
-			t.Logf("the server's log:\n%s", s.Logs())
+			t.Logf("the end of the server's log:\n%s", end(s.Logs(), 30))
 		}
 	})
 	if err := s.setUp(o.catalogue); err != nil {
@@ -200,6 +200,12 @@ func (l *logs) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
+}
+
+// end returns the last n lines of text.
+func end(text string, n int) string {
+	lines := strings.SplitAfter(text, "\n")
+	return strings.Join(lines[max(0, len(lines)-1-n):], "")
 }
 
 // counter makes names that do not repeat.
