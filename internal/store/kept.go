@@ -68,10 +68,13 @@ func (s *Store) PruneAnswers(ctx context.Context) error {
 	})
 }
 
-// SaveReceipt writes a receipt of the organization, as JSON, or replaces it.
+// SaveReceipt writes a receipt of the organization, as JSON, or replaces it. ErrTaken: the id is another organization's.
 func (tx *Tx) SaveReceipt(id, answer string) error {
-	_, err := tx.q.exec("INSERT INTO receipts (id, organization, answer) VALUES ($1,$2,$3) ON CONFLICT (id) DO UPDATE SET answer = excluded.answer",
-		id, tx.org, answer)
+	n, err := tx.q.exec(`INSERT INTO receipts (id, organization, answer) VALUES ($1,$2,$3)
+		ON CONFLICT (id) DO UPDATE SET answer = excluded.answer WHERE receipts.organization = excluded.organization`, id, tx.org, answer)
+	if err == nil && n != 1 {
+		return ErrTaken
+	}
 	return err
 }
 

@@ -30,6 +30,10 @@ func scanMember(r scanner) (Member, error) {
 
 // Member finds a member of the organization.
 func (tx *Tx) Member(id string) (Member, bool, error) {
+	return remembered(tx.memo.people(), tx.org+"/"+id, func() (Member, bool, error) { return tx.member(id) })
+}
+
+func (tx *Tx) member(id string) (Member, bool, error) {
 	return find(tx.q, scanMember, "SELECT "+memberColumns+fromMembers+"WHERE m.organization = $1 AND m.id = $2", tx.org, id)
 }
 
@@ -39,32 +43,36 @@ func (tx *Tx) Members(text, after string, limit int) ([]Member, error) {
 	w.add("m.organization = ?", tx.org)
 	w.add("m.id > ?", after)
 	if text != "" {
-		like := "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(strings.ToLower(text)) + "%"
-		w.add(`(LOWER(u.email) LIKE ? ESCAPE '\' OR LOWER(u.name) LIKE ? ESCAPE '\')`, like, like)
+		w.add(`u.search LIKE ? ESCAPE '\'`, likePart(text))
 	}
 	return collect(tx.q, scanMember, "SELECT "+memberColumns+fromMembers+"WHERE "+w.sql()+" ORDER BY m.id"+w.bind(" LIMIT ?", limit), w.args...)
 }
 
 // OtherOwners counts the active members but the given one who hold the role owner.
 func (tx *Tx) OtherOwners(except string) (n int64, err error) {
-	err = tx.q.row("SELECT COUNT(*) FROM members WHERE organization = $1 AND id <> $2 AND status = $3 AND ' ' || roles || ' ' LIKE '% owner %'",
-		tx.org, except, string(counterfoil.MemberActive)).Scan(&n)
+	err = tx.q.row("SELECT COUNT(*) FROM members WHERE organization = $1 AND id <> $2 AND status = $3 AND "+holds("$4"),
+		tx.org, except, string(counterfoil.MemberActive), " owner ").Scan(&n)
 	return n, err
 }
 
 // RoleHolders counts the members who hold a role.
 func (tx *Tx) RoleHolders(role string) (n int64, err error) {
-	like := "% " + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(role) + " %"
-	err = tx.q.row(`SELECT COUNT(*) FROM members WHERE organization = $1 AND ' ' || roles || ' ' LIKE $2 ESCAPE '\'`, tx.org, like).Scan(&n)
+	err = tx.q.row("SELECT COUNT(*) FROM members WHERE organization = $1 AND "+holds("$2"), tx.org, " "+role+" ").Scan(&n)
 	return n, err
+}
+
+// holds is the condition that a member's roles include the one that is bound, with a blank on either side. LIKE would not
+// do: on SQLite it ignores case.
+func holds(bind string) string {
+	return "REPLACE(' ' || roles || ' ', " + bind + ", '') <> ' ' || roles || ' '"
 }
 
 // InsertMember adds a member; the person is found by e-mail (compared in lower case) or made. ErrTaken: the person is a
 // member of this organization already.
 func (tx *Tx) InsertMember(m counterfoil.Member) (Member, error) {
 	email := strings.ToLower(m.Email)
-	_, err := tx.q.exec("INSERT INTO users (id, email, name, created_at) VALUES ($1,$2,$3,$4) ON CONFLICT (email) DO NOTHING",
-		NewID("usr"), email, m.Name, int64(tx.now))
+	_, err := tx.q.exec("INSERT INTO users (id, email, name, search, created_at) VALUES ($1,$2,$3,$4,$5) ON CONFLICT (email) DO NOTHING",
+		NewID("usr"), email, m.Name, searchable(email, m.Name), int64(tx.now))
 	if err != nil {
 		return Member{}, err
 	}
@@ -88,6 +96,7 @@ func (tx *Tx) InsertMember(m counterfoil.Member) (Member, error) {
 
 // UpdateMember writes a member's roles and status. The transaction must hold ForRules.
 func (tx *Tx) UpdateMember(m counterfoil.Member) error {
+	tx.memo.forget()
 	_, err := tx.q.exec("UPDATE members SET roles=$1, status=$2, version=version+1 WHERE organization=$3 AND id=$4",
 		strings.Join(m.Roles, " "), string(m.Status), tx.org, m.ID)
 	return err
@@ -95,6 +104,7 @@ func (tx *Tx) UpdateMember(m counterfoil.Member) error {
 
 // DeleteMember removes a member from the organization; the person stays. The transaction must hold ForRules.
 func (tx *Tx) DeleteMember(id string) error {
+	tx.memo.forget()
 	_, err := tx.q.exec("DELETE FROM members WHERE organization=$1 AND id=$2", tx.org, id)
 	return err
 }

@@ -49,6 +49,10 @@ func (s *Store) Organizations(ctx context.Context, after string, limit int) (lis
 
 // CurrentOrganization is the transaction's organization, deleted or not.
 func (tx *Tx) CurrentOrganization() (Organization, bool, error) {
+	return remembered(tx.memo.organizations(), tx.org, tx.currentOrganization)
+}
+
+func (tx *Tx) currentOrganization() (Organization, bool, error) {
 	return find(tx.q, scanOrganization, "SELECT "+organizationColumns+" FROM organizations WHERE id = $1", tx.org)
 }
 
@@ -75,6 +79,7 @@ func (tx *Tx) InsertOrganization(o counterfoil.Organization) error {
 
 // UpdateOrganization writes what of it may change. The transaction must hold ForRules.
 func (tx *Tx) UpdateOrganization(o counterfoil.Organization) error {
+	tx.memo.forget()
 	_, err := tx.q.exec("UPDATE organizations SET name=$1, plan=$2, license=$3, status=$4, data_center=$5, version=version+1 WHERE id=$6",
 		o.Name, o.Plan, string(o.License), string(o.Status), o.DataCenter, tx.org)
 	return err
@@ -82,6 +87,7 @@ func (tx *Tx) UpdateOrganization(o counterfoil.Organization) error {
 
 // DeleteOrganization marks the organization as deleted and frees its slug; its log stays.
 func (tx *Tx) DeleteOrganization() error {
+	tx.memo.forget()
 	_, err := tx.q.exec("UPDATE organizations SET deleted_at=$1, slug=id, status=$2, version=version+1 WHERE id=$3",
 		int64(tx.now), string(counterfoil.OrgSuspended), tx.org)
 	return err
@@ -89,6 +95,7 @@ func (tx *Tx) DeleteOrganization() error {
 
 // touchRules raises the organization's version.
 func (tx *Tx) touchRules() error {
+	tx.memo.forget()
 	_, err := tx.q.exec("UPDATE organizations SET version=version+1 WHERE id=$1", tx.org)
 	return err
 }

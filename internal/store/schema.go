@@ -9,7 +9,8 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// A migration is SQL for both engines; {{blob}}, {{name}} and {{seq}} are what they spell differently. Migrations are
+// A migration is SQL for both engines; {{blob}}, {{name}} (text that sorts by its bytes) and {{seq}} are what they spell
+// differently. A column search holds what a list is searched by, in lower case: the engines' own LOWER differ. Migrations are
 // numbered, forward only, and never edited once released; the previous binary must run on the next schema.
 var migrations = []string{
 	1: `
@@ -20,7 +21,8 @@ CREATE TABLE organizations (
 	status TEXT NOT NULL, data_center TEXT NOT NULL, created_at BIGINT NOT NULL, deleted_at BIGINT NOT NULL,
 	version BIGINT NOT NULL);
 
-CREATE TABLE users (id TEXT PRIMARY KEY, email TEXT NOT NULL UNIQUE, name TEXT NOT NULL, created_at BIGINT NOT NULL);
+CREATE TABLE users (
+	id TEXT PRIMARY KEY, email TEXT NOT NULL UNIQUE, name TEXT NOT NULL, search TEXT NOT NULL, created_at BIGINT NOT NULL);
 
 CREATE TABLE members (
 	id TEXT PRIMARY KEY, organization TEXT NOT NULL, user_id TEXT NOT NULL, roles TEXT NOT NULL, status TEXT NOT NULL,
@@ -40,8 +42,8 @@ CREATE TABLE policies (
 	permission_updates BIGINT NOT NULL, version BIGINT NOT NULL, PRIMARY KEY (organization, kind));
 
 CREATE TABLE tokens (
-	id TEXT PRIMARY KEY, organization TEXT NOT NULL, kind TEXT NOT NULL, integration TEXT NOT NULL, owner TEXT NOT NULL,
-	name {{name}} NOT NULL, hint TEXT NOT NULL, permissions TEXT NOT NULL, ip_filter TEXT NOT NULL,
+	id {{name}} PRIMARY KEY, organization TEXT NOT NULL, kind TEXT NOT NULL, integration TEXT NOT NULL, owner TEXT NOT NULL,
+	name {{name}} NOT NULL, hint TEXT NOT NULL, search TEXT NOT NULL, permissions TEXT NOT NULL, ip_filter TEXT NOT NULL,
 	digest {{blob}} NOT NULL, key_id BIGINT NOT NULL, previous_digest {{blob}}, previous_key_id BIGINT NOT NULL,
 	previous_until BIGINT NOT NULL, paused BIGINT NOT NULL, created_at BIGINT NOT NULL, created_by TEXT NOT NULL,
 	renewed_at BIGINT NOT NULL, expires_at BIGINT NOT NULL, revoked_at BIGINT NOT NULL, revoked_by TEXT NOT NULL,
@@ -50,9 +52,9 @@ CREATE INDEX tokens_by_age ON tokens (organization, created_at, id);
 CREATE INDEX tokens_by_owner ON tokens (owner) WHERE owner <> '';
 CREATE INDEX tokens_by_ip_filter ON tokens (ip_filter) WHERE ip_filter <> '';
 
-CREATE TABLE token_uses (token TEXT PRIMARY KEY, at BIGINT NOT NULL, ip TEXT NOT NULL);
+CREATE TABLE token_uses (token {{name}} PRIMARY KEY, at BIGINT NOT NULL, ip TEXT NOT NULL);
 CREATE TABLE token_use_days (
-	token TEXT NOT NULL, day BIGINT NOT NULL, ip TEXT NOT NULL, uses BIGINT NOT NULL, PRIMARY KEY (token, day, ip));
+	token {{name}} NOT NULL, day BIGINT NOT NULL, ip {{name}} NOT NULL, uses BIGINT NOT NULL, PRIMARY KEY (token, day, ip));
 
 CREATE TABLE events (
 	{{seq}}, id TEXT NOT NULL UNIQUE, organization TEXT NOT NULL, type TEXT NOT NULL, action TEXT NOT NULL,

@@ -24,6 +24,7 @@ type sqliteEngine struct {
 	db      *sql.DB
 	readDB  *sql.DB
 	readers chan *sqliteConn
+	closed  chan struct{}
 	writer  *sqliteWriter
 }
 
@@ -31,7 +32,7 @@ type sqliteEngine struct {
 const readTimeout = 5 * time.Second
 
 func openSQLite(ctx context.Context, c Config) (_ engine, err error) {
-	e := &sqliteEngine{}
+	e := &sqliteEngine{closed: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			e.close()
@@ -92,6 +93,9 @@ func lockDir(dir string) (*os.File, error) {
 }
 
 func (e *sqliteEngine) view(ctx context.Context, fn func(querier) error) error {
+	if err := ctx.Err(); err != nil {
+		return failure{err}
+	}
 	var c *sqliteConn
 	select {
 	case c = <-e.readers:
@@ -100,6 +104,8 @@ func (e *sqliteEngine) view(ctx context.Context, fn func(querier) error) error {
 		defer cancel()
 		select {
 		case c = <-e.readers:
+		case <-e.closed:
+			return failure{errClosed}
 		case <-wait.Done():
 			return failure{fmt.Errorf("waiting for a connection: %w", wait.Err())}
 		}
@@ -140,6 +146,7 @@ func (e *sqliteEngine) ping(ctx context.Context) error {
 
 func (e *sqliteEngine) close() error {
 	var errs []error
+	close(e.closed)
 	if e.writer != nil {
 		e.writer.stop()
 	}
@@ -161,8 +168,9 @@ func (e *sqliteEngine) close() error {
 // sqliteConn is one connection with its prepared statements. It is used by one goroutine at a time. Statements run
 // without the caller's context: they are short, and an interrupted one would cost more than it saves.
 type sqliteConn struct {
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
+	conn   *sql.Conn
+	stmts  map[string]*sql.Stmt
+	writes int64 // statements that were executed, not queried
 }
 
 func (c *sqliteConn) drop() {
@@ -185,6 +193,9 @@ func (c *sqliteConn) stmt(query string) (*sql.Stmt, error) {
 		return nil, err
 	}
 	if c.stmts == nil || len(c.stmts) > 500 {
+		for _, old := range c.stmts {
+			old.Close()
+		}
 		c.stmts = map[string]*sql.Stmt{}
 	}
 	c.stmts[query] = s
@@ -192,6 +203,7 @@ func (c *sqliteConn) stmt(query string) (*sql.Stmt, error) {
 }
 
 func (c *sqliteConn) exec(query string, args ...any) (int64, error) {
+	c.writes++
 	s, err := c.stmt(query)
 	if err != nil {
 		return 0, sqliteError(err)

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,6 +46,7 @@ type Config struct {
 type Store struct {
 	engine engine
 	now    func() time.Time
+	close  func() error
 }
 
 // engine is what differs between SQLite and PostgreSQL.
@@ -95,11 +97,12 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
+	s.close = sync.OnceValue(s.engine.close)
 	return s, nil
 }
 
-// Close waits for the writes under way and closes the database.
-func (s *Store) Close() error { return s.engine.close() }
+// Close waits for the writes under way and closes the database. Closing again changes nothing.
+func (s *Store) Close() error { return s.close() }
 
 // Engine names the engine: "sqlite" or "postgres".
 func (s *Store) Engine() string { return s.engine.name() }
@@ -117,6 +120,7 @@ type Tx struct {
 	org    string
 	now    counterfoil.Instant
 	events []counterfoil.Event
+	memo   *memo
 }
 
 // Organization returns the id of the organization that the transaction is bound to.
@@ -139,11 +143,14 @@ func (tx *Tx) In(org string, fn func(*Tx) error) error {
 func (tx *Tx) Now() counterfoil.Instant { return tx.now }
 
 // Update runs fn in a write transaction bound to org. When it returns nil, the change and its events are durable and
-// numbered. A [counterfoil.Error], ErrTaken or ErrStale from fn leaves nothing behind and is returned as it is. Any other
-// error means that the system failed: the outcome is unknown or nothing happened, and errors.As finds a
-// [counterfoil.Error] of code unavailable.
+// numbered. A [counterfoil.Error], ErrTaken, ErrStale or ErrCursor from fn leaves nothing behind and is returned as it is.
+// Any other error means that the system failed: the outcome is unknown or nothing happened, and errors.As finds a
+// [counterfoil.Error] of code unavailable. That is also what becomes of a transaction whose fn passes over an error of a
+// statement, such as ErrTaken.
 //
-// fn must not keep tx, must not block on anything but tx, and may be run on another goroutine.
+// fn must not keep tx, must not block on anything but tx, and may be run on another goroutine and more than once: what it
+// leaves in its surroundings counts when Update has returned. It may be run again when
+// a neighbour in the same commit fails, so it must not build on what an earlier run of it left behind.
 func (s *Store) Update(ctx context.Context, org string, lock Lock, fn func(tx *Tx) error) error {
 	return s.engine.update(ctx, org, lock, func(tx *Tx) error {
 		tx.org = org
@@ -188,11 +195,13 @@ func unavailable(err error) error {
 		return nil
 	}
 	var f failure
-	if errors.As(err, &f) || errors.Is(err, ErrTaken) || errors.Is(err, ErrStale) {
+	if errors.As(err, &f) || errors.Is(err, ErrTaken) || errors.Is(err, ErrStale) || errors.Is(err, ErrCursor) {
 		return err
 	}
 	return failure{err}
 }
+
+var errClosed = errors.New("the store is closed")
 
 // flag is a bool in a BIGINT column.
 func flag(b bool) int64 {

@@ -99,6 +99,10 @@ func (s *Store) LookUp(ctx context.Context, id string) (t Token, found bool, err
 // judged by what holds when the transaction commits. It crosses organizations: a system token or another organization's
 // may be the caller.
 func (tx *Tx) Credential(id string) (Token, bool, error) {
+	return remembered(tx.memo.credentials(), id, func() (Token, bool, error) { return tx.credential(id) })
+}
+
+func (tx *Tx) credential(id string) (Token, bool, error) {
 	return find(tx.q, plainToken, "SELECT "+tokenColumns+" FROM tokens t WHERE t.id = $1"+tx.q.forShare(), id)
 }
 
@@ -116,10 +120,11 @@ func (tx *Tx) TokenForUpdate(id string) (Token, bool, error) {
 func (tx *Tx) InsertToken(t Token) error {
 	_, err := tx.q.exec(`INSERT INTO tokens (id, organization, kind, integration, owner, name, hint, permissions, ip_filter, paused,
 		digest, key_id, previous_digest, previous_key_id, previous_until, created_at, created_by, renewed_at, expires_at,
-		revoked_at, revoked_by, revoked_reason, receipt, version)
-		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,NULL,0,0,$13,$14,$15,$16,0,'','','',1)`,
+		revoked_at, revoked_by, revoked_reason, receipt, version, search)
+		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,NULL,0,0,$13,$14,$15,$16,0,'','','',1,$17)`,
 		t.ID, tx.org, string(t.Kind), string(t.Integration), t.Owner, t.Name, t.Hint, joinSet(t.Permissions), t.IPFilter, pausedFlag(t),
-		t.Digest[:], int64(t.KeyID), int64(t.CreatedAt), t.CreatedBy, int64(t.RenewedAt), int64(t.ExpiresAt))
+		t.Digest[:], int64(t.KeyID), int64(t.CreatedAt), t.CreatedBy, int64(t.RenewedAt), int64(t.ExpiresAt),
+		searchable(t.Name, t.ID, t.Hint))
 	return err
 }
 
@@ -129,12 +134,14 @@ func (tx *Tx) UpdateToken(t Token) error {
 	if t.PreviousKeyID != 0 {
 		previous = t.Previous[:]
 	}
+	tx.memo.forgetToken(t.ID)
 	n, err := tx.q.exec(`UPDATE tokens SET name=$1, hint=$2, permissions=$3, ip_filter=$4, paused=$5, digest=$6, key_id=$7,
 		previous_digest=$8, previous_key_id=$9, previous_until=$10, renewed_at=$11, expires_at=$12, revoked_at=$13,
-		revoked_by=$14, revoked_reason=$15, receipt=$16, version=version+1 WHERE organization=$17 AND id=$18 AND version=$19`,
+		revoked_by=$14, revoked_reason=$15, receipt=$16, search=$17, version=version+1
+		WHERE organization=$18 AND id=$19 AND version=$20`,
 		t.Name, t.Hint, joinSet(t.Permissions), t.IPFilter, pausedFlag(t), t.Digest[:], int64(t.KeyID), previous, int64(t.PreviousKeyID),
 		int64(t.PreviousUntil), int64(t.RenewedAt), int64(t.ExpiresAt), int64(t.RevokedAt), t.RevokedBy, t.RevokedReason, t.Receipt,
-		tx.org, t.ID, t.Version)
+		searchable(t.Name, t.ID, t.Hint), tx.org, t.ID, t.Version)
 	if err == nil && n != 1 {
 		return ErrStale
 	}
@@ -206,8 +213,7 @@ func (tx *Tx) Tokens(f TokenFilter) (list []ListedToken, next string, err error)
 		w.add("t.ip_filter = ?", f.IPFilter)
 	}
 	if f.Text != "" {
-		like := "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(strings.ToLower(f.Text)) + "%"
-		w.add(`(LOWER(t.name) LIKE ? ESCAPE '\' OR LOWER(t.id) LIKE ? ESCAPE '\' OR LOWER(t.hint) LIKE ? ESCAPE '\')`, like, like, like)
+		w.add(`t.search LIKE ? ESCAPE '\'`, likePart(f.Text))
 	}
 	w.status(f, tx.now)
 	if f.Cursor != "" {
@@ -257,7 +263,7 @@ func (w *where) status(f TokenFilter, now counterfoil.Instant) {
 	case counterfoil.StatusExpired:
 		w.add("("+expired+")", args...)
 	case counterfoil.StatusPaused:
-		w.add("NOT ("+expired+") AND t.paused = 1", args...)
+		w.add("NOT ("+expired+") AND t.paused <> 0", args...)
 	case counterfoil.StatusActive:
 		w.add("NOT ("+expired+") AND t.paused = 0", args...)
 	}
@@ -283,6 +289,13 @@ func (w *where) bind(condition string, args ...any) string {
 
 func (w *where) sql() string { return strings.Join(w.parts, " AND ") }
 
+// searchable is what a column search holds: the texts that likePart finds a part of, whatever their case.
+func searchable(texts ...string) string { return strings.ToLower(strings.Join(texts, "\n")) }
+
+func likePart(text string) string {
+	return "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(strings.ToLower(text)) + "%"
+}
+
 // A cursor is the sort, the key and the id of the last row, opaque to clients.
 func makeCursor(sort string, key any, id string) string {
 	if b, ok := key.([]byte); ok {
@@ -307,6 +320,9 @@ func openCursor(cursor, sort string) (key any, id string, err error) {
 		return nil, "", ErrCursor
 	}
 	id, ok := parts[2].(string)
+	if !ok {
+		return nil, "", ErrCursor
+	}
 	switch k := parts[1].(type) {
 	case json.Number:
 		n, err := k.Int64()
@@ -315,7 +331,7 @@ func openCursor(cursor, sort string) (key any, id string, err error) {
 		}
 		return n, id, nil
 	case string:
-		if !ok || sort != "name" {
+		if sort != "name" {
 			return nil, "", ErrCursor
 		}
 		return k, id, nil

@@ -92,11 +92,16 @@ type Refusal struct {
 	Trace                   string // JSON
 }
 
-// SaveRefusal writes a refusal of the organization, or brings its count up to date.
+// SaveRefusal writes a refusal of the organization, or brings its count up to date. ErrTaken: the id is another
+// organization's.
 func (tx *Tx) SaveRefusal(r Refusal) error {
-	_, err := tx.q.exec(`INSERT INTO refusals (id, organization, token, code, ip, endpoint, permissions, first_at, last_at, count, trace)
-		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11) ON CONFLICT (id) DO UPDATE SET last_at = excluded.last_at, count = excluded.count`,
+	n, err := tx.q.exec(`INSERT INTO refusals (id, organization, token, code, ip, endpoint, permissions, first_at, last_at, count, trace)
+		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11) ON CONFLICT (id) DO UPDATE SET last_at = excluded.last_at, count = excluded.count
+		WHERE refusals.organization = excluded.organization`,
 		r.ID, tx.org, r.Token, string(r.Code), r.IP, r.Endpoint, strings.Join(r.Permissions, " "), int64(r.FirstAt), int64(r.LastAt), r.Count, r.Trace)
+	if err == nil && n != 1 {
+		return ErrTaken
+	}
 	return err
 }
 
