@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,10 +20,16 @@ import (
 // postgresEngine runs writers side by side, each in its own transaction; the sequencer (sequence.go) numbers what they
 // committed, and the guard (guard.go) keeps this process the only server of the database.
 type postgresEngine struct {
-	db    *sql.DB
+	db    *sql.DB // for writes
+	reads *sql.DB // for views and the sequencer, which writes that wait for a lock must not starve
 	seq   *sequencer
 	guard *guard
+
+	writing sync.RWMutex // held shared by each write
+	shut    bool
 }
+
+const maxWriters, maxReaders = 24, 16 // connections
 
 func openPostgres(ctx context.Context, c Config) (_ engine, err error) {
 	config, err := pgx.ParseConfig(c.DatabaseURL)
@@ -35,15 +42,17 @@ func openPostgres(ctx context.Context, c Config) (_ engine, err error) {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
 	}
-	e := &postgresEngine{db: stdlib.OpenDB(*config)}
+	e := &postgresEngine{db: stdlib.OpenDB(*config), reads: stdlib.OpenDB(*config)}
 	defer func() {
 		if err != nil {
 			e.close()
 		}
 	}()
-	e.db.SetMaxOpenConns(40)
-	e.db.SetMaxIdleConns(40)
-	e.db.SetConnMaxIdleTime(5 * time.Minute)
+	for db, n := range map[*sql.DB]int{e.db: maxWriters, e.reads: maxReaders} {
+		db.SetMaxOpenConns(n)
+		db.SetMaxIdleConns(n)
+		db.SetConnMaxIdleTime(5 * time.Minute)
+	}
 	var version int
 	if err := e.db.QueryRowContext(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
 		return nil, fmt.Errorf("asking PostgreSQL for its version: %w", err)
@@ -51,7 +60,7 @@ func openPostgres(ctx context.Context, c Config) (_ engine, err error) {
 	if version < 150000 {
 		return nil, fmt.Errorf("PostgreSQL %d is too old: 15 or later is needed", version/10000)
 	}
-	if e.guard, err = startGuard(ctx, config); err != nil {
+	if e.guard, err = takeGuard(ctx, e.db, config); err != nil {
 		return nil, err
 	}
 	locker, err := lock.NewPostgresSessionLocker()
@@ -66,15 +75,15 @@ func openPostgres(ctx context.Context, c Config) (_ engine, err error) {
 	if _, err := e.db.ExecContext(ctx, "CREATE INDEX IF NOT EXISTS events_unnumbered ON events (ord) WHERE seq IS NULL"); err != nil {
 		return nil, err
 	}
-	if err := e.guard.settle(ctx, e.db); err != nil {
+	if err := e.guard.serve(ctx); err != nil {
 		return nil, err
 	}
-	e.seq = startSequencer(e.db)
+	e.seq = startSequencer(e.reads)
 	return e, e.seq.wait(ctx) // what an earlier process committed and left unnumbered
 }
 
 func (e *postgresEngine) view(ctx context.Context, fn func(querier) error) error {
-	tx, err := e.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	tx, err := e.reads.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return failure{err}
 	}
@@ -83,11 +92,19 @@ func (e *postgresEngine) view(ctx context.Context, fn func(querier) error) error
 }
 
 func (e *postgresEngine) update(ctx context.Context, org string, lock Lock, fn func(*Tx) error) (err error) {
-	// A commit that has begun is waited for, so that its outcome is known; the pool's own limits bound it.
+	if err := ctx.Err(); err != nil {
+		return failure{err}
+	}
+	e.writing.RLock()
+	defer e.writing.RUnlock()
+	if e.shut {
+		return failure{errClosed}
+	}
+	// A write that has begun is waited for, so that its outcome is known.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	if _, ok := e.guard.alive(); !ok {
-		return failure{errors.New("this process does not hold the database's server lock")}
+		return failure{errNotHeld}
 	}
 	sqlTx, err := e.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -100,11 +117,11 @@ func (e *postgresEngine) update(ctx context.Context, org string, lock Lock, fn f
 		}
 	}()
 	tx := &Tx{q: pgTx{ctx, sqlTx}}
-	take := "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 1))"
+	take := "SELECT pg_advisory_xact_lock_shared($1), pg_advisory_xact_lock_shared(hashtextextended($2, 1))"
 	if lock == ForRules {
-		take = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))"
+		take = "SELECT pg_advisory_xact_lock_shared($1), pg_advisory_xact_lock(hashtextextended($2, 1))"
 	}
-	if _, err := tx.q.exec(take, org); err != nil {
+	if _, err := tx.q.exec(take, guardFence, org); err != nil {
 		return failure{err}
 	}
 	if err := fn(tx); err != nil {
@@ -114,6 +131,9 @@ func (e *postgresEngine) update(ctx context.Context, org string, lock Lock, fn f
 		if err := insertUnnumbered(tx.q, &tx.events[i]); err != nil {
 			return failure{err}
 		}
+	}
+	if err := e.guard.fenced(tx.q); err != nil {
+		return failure{err}
 	}
 	if err := sqlTx.Commit(); err != nil {
 		return failure{fmt.Errorf("committing: %w", err)}
@@ -129,16 +149,19 @@ func (e *postgresEngine) name() string                   { return "postgres" }
 func (e *postgresEngine) ping(ctx context.Context) error { return e.db.PingContext(ctx) }
 
 func (e *postgresEngine) close() error {
+	e.writing.Lock()
+	e.shut = true
+	e.writing.Unlock()
 	if e.seq != nil {
 		e.seq.stop()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		_ = sign(ctx, e.db, "stopped") // unsigned, the next server waits a little longer
+		e.guard.signOff(ctx)
 		cancel()
 	}
 	if e.guard != nil {
 		e.guard.stop()
 	}
-	return e.db.Close()
+	return errors.Join(e.db.Close(), e.reads.Close())
 }
 
 // pgTx is a querier on one transaction.
