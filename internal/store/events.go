@@ -141,22 +141,16 @@ func scanEvents(q querier, query string, args ...any) ([]counterfoil.Event, erro
 	}, query, args...)
 }
 
-// VerifyChain checks the hashes of the whole log in order and returns how many entries it holds and the number of the
-// first bad one, 0 when there is none. It crosses organizations: the chain is one.
+// VerifyChain checks the hashes of the whole log in order, and that what queries go by is what was hashed. It returns how
+// many entries are good and the number of the first bad one, 0 when there is none. It cannot know of entries that were
+// cut off at the end. It crosses organizations: the chain is one.
 func (s *Store) VerifyChain(ctx context.Context) (entries, bad int64, err error) {
 	const page = 1000
 	var previous []byte
 	for {
-		type entry struct {
-			number int64
-			body   string
-			hash   []byte
-		}
 		var part []entry
 		err := s.engine.view(ctx, func(q querier) (err error) {
-			part, err = collect(q, func(r scanner) (e entry, err error) {
-				return e, r.Scan(&e.number, &e.body, &e.hash)
-			}, "SELECT seq, body, hash FROM events WHERE seq > $1 ORDER BY seq LIMIT $2", entries, page)
+			part, err = collect(q, scanEntry, "SELECT "+entryColumns+" FROM events WHERE seq > $1 ORDER BY seq LIMIT $2", entries, page)
 			return err
 		})
 		if err != nil || len(part) == 0 {
@@ -164,12 +158,38 @@ func (s *Store) VerifyChain(ctx context.Context) (entries, bad int64, err error)
 		}
 		for _, e := range part {
 			want := ChainHash(previous, entries+1, e.body)
-			if e.number != entries+1 || !bytes.Equal(want, e.hash) {
+			if e.number != entries+1 || !bytes.Equal(want, e.hash) || !e.consistent() {
 				return entries, entries + 1, nil
 			}
 			entries, previous = e.number, e.hash
 		}
 	}
+}
+
+// entry is an event as it is stored.
+type entry struct {
+	number                        int64
+	hash                          []byte
+	body                          string
+	id, organization, typ, action string
+	at                            counterfoil.Instant
+	user, token                   string
+}
+
+const entryColumns = "seq, hash, body, id, organization, type, action, at, user_uuid, token"
+
+func scanEntry(r scanner) (e entry, err error) {
+	return e, r.Scan(&e.number, &e.hash, &e.body, &e.id, &e.organization, &e.typ, &e.action, &e.at, &e.user, &e.token)
+}
+
+// consistent reports whether the columns that queries go by say what the hashed body says.
+func (e *entry) consistent() bool {
+	var in counterfoil.Event
+	if json.Unmarshal([]byte(e.body), &in) != nil {
+		return false
+	}
+	return in.ID == e.id && in.OrganizationID == e.organization && in.Type == e.typ && in.Action == e.action &&
+		counterfoil.At(in.Timestamp) == e.at && in.User.UUID == e.user && eventToken(&in) == e.token
 }
 
 // collect runs a query and scans every row.
