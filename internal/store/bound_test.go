@@ -1,0 +1,178 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/counterfoil/counterfoil"
+)
+
+// marked is in every text of the organization that must stay unseen.
+const marked = "zebra"
+
+// world is an organization with one of everything.
+type world struct {
+	org, token, owner, member, role, filter, receipt, refusal string
+}
+
+func makeWorld(t *testing.T, s *fixture) world {
+	t.Helper()
+	w := world{org: s.organization(t), token: tokenID(), role: NewID("rol"), filter: NewID("ipf"), receipt: NewID("rcp"), refusal: NewID("ref")}
+	s.write(t, w.org, func(tx *Tx) error {
+		owner, err := tx.InsertMember(counterfoil.Member{Email: marked + w.org + "@example.com", Name: marked, Roles: []string{"owner"}, Status: counterfoil.MemberActive})
+		if err != nil {
+			return err
+		}
+		w.owner = owner.ID
+		member, err := tx.InsertMember(counterfoil.Member{Email: w.org + marked + "@example.com", Name: marked, Roles: []string{marked}, Status: counterfoil.MemberActive})
+		if err != nil {
+			return err
+		}
+		w.member = member.ID
+		policy := counterfoil.DefaultPolicy(counterfoil.KindPersonal)
+		enforced := marked
+		policy.EnforcedIPFilter = &enforced
+		token := newToken(w.token)
+		token.Name, token.Owner, token.IPFilter = marked, owner.ID, w.filter
+		token.Permissions = counterfoil.NewPermissions(marked + ":read")
+		tx.Append(counterfoil.Event{Type: "tokens", Action: marked})
+		o, _, err := tx.CurrentOrganization()
+		if err != nil {
+			return err
+		}
+		o.Name = marked
+		return firstError(
+			tx.UpdateOrganization(o.Organization),
+			tx.InsertIPFilter(counterfoil.IPFilter{ID: w.filter, Name: marked, Rules: "# " + marked}),
+			tx.InsertRole(counterfoil.Role{ID: w.role, Name: marked, Permissions: counterfoil.NewPermissions(marked)}),
+			tx.UpdatePolicy(policy),
+			tx.InsertToken(token),
+			tx.SaveReceipt(w.receipt, marked),
+			tx.SaveRefusal(Refusal{ID: w.refusal, Endpoint: marked, Count: 1}),
+		)
+	})
+	if err := s.RecordUses(t.Context(), []Use{{Token: w.token, IP: marked, At: epoch, Count: 3}}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Each probe runs twice: bound to the other organization it must see and change nothing, bound to the owning one it
+// must, or it proves nothing.
+func testOrganizationBound(t *testing.T, s *fixture) {
+	tx := reflect.TypeFor[*Tx]()
+	for i := range tx.NumMethod() {
+		if _, ok := probes[tx.Method(i).Name]; !ok {
+			t.Errorf("Tx.%s has no entry in probes: say how it stays in its organization", tx.Method(i).Name)
+		}
+	}
+	for name, p := range probes {
+		if _, ok := tx.MethodByName(name); !ok {
+			t.Errorf("probes has %s, Tx has not", name)
+		}
+		if p.crosses != "" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			a, b := makeWorld(t, s), s.organization(t)
+			before := dump(t, s, a)
+			if result := run(t, s, b, a, p); shows(result) {
+				t.Errorf("a transaction of %s saw %v", b, result)
+			}
+			if after := dump(t, s, a); after != before {
+				t.Errorf("a transaction of %s changed the other organization:\n%s\nwas\n%s", b, after, before)
+			}
+			result := run(t, s, a.org, a, p)
+			if p.reads != nil && !shows(result) {
+				t.Errorf("control: its own transaction does not see it either: %v", result)
+			}
+			if p.writes != nil && dump(t, s, a) == before {
+				t.Error("control: its own transaction does not change it either")
+			}
+		})
+	}
+}
+
+func run(t *testing.T, s *fixture, org string, a world, p probe) (result any) {
+	t.Helper()
+	try := p.reads
+	if p.writes != nil {
+		try = p.writes
+	}
+	err := s.Update(t.Context(), org, ForRules, func(tx *Tx) (err error) {
+		result, err = try(tx, a)
+		return err
+	})
+	if org == a.org && err != nil {
+		t.Fatalf("control: %v", err)
+	}
+	if err != nil && isUnavailable(err) {
+		t.Fatalf("another organization's id made the system fail: %v", err)
+	}
+	return result
+}
+
+func shows(result any) bool {
+	switch v := result.(type) {
+	case int64:
+		return v != 0
+	case bool:
+		return v
+	}
+	text, err := json.Marshal(result)
+	return err != nil || strings.Contains(string(text), marked)
+}
+
+var createTable = regexp.MustCompile(`(?s)CREATE TABLE (\w+) \((.*?)\);\n`)
+
+// dump is every row of every table that belongs to the organization.
+func dump(t *testing.T, s *fixture, w world) string {
+	t.Helper()
+	var out strings.Builder
+	add := func(table, condition string, arg string) {
+		lines := read(t, s, "", func(tx *Tx) ([]string, error) {
+			r, err := tx.q.query("SELECT * FROM "+table+" WHERE "+condition, arg)
+			if err != nil {
+				return nil, err
+			}
+			defer r.Close()
+			columns, err := r.(interface{ Columns() ([]string, error) }).Columns()
+			var lines []string
+			for err == nil && r.Next() {
+				row, dest := make([]any, len(columns)), make([]any, len(columns))
+				for i := range row {
+					dest[i] = &row[i]
+				}
+				err = r.Scan(dest...)
+				lines = append(lines, fmt.Sprintln(table, row))
+			}
+			return lines, firstError(err, r.Err())
+		})
+		slices.Sort(lines)
+		out.WriteString(strings.Join(lines, ""))
+	}
+	for _, m := range createTable.FindAllStringSubmatch(strings.Join(migrations, "\n"), -1) {
+		if strings.Contains(m[2], "organization TEXT") {
+			add(m[1], "organization = $1", w.org)
+		}
+	}
+	add("organizations", "id = $1", w.org)
+	add("users", "email LIKE '%' || $1 || '%'", strings.ToLower(w.org))
+	add("token_uses", "token = $1", w.token)
+	add("token_use_days", "token = $1", w.token)
+	return out.String()
+}

@@ -1,0 +1,120 @@
+package store
+
+import (
+	"github.com/counterfoil/counterfoil"
+)
+
+// probe tries a method of Tx on what belongs to a. A reader's result is looked at, a writer's effect is.
+type probe struct {
+	reads, writes func(tx *Tx, a world) (any, error)
+	crosses       string // why the method is not bound
+}
+
+func found[T any](v T, ok bool, err error) (any, error) {
+	if !ok {
+		return nil, err
+	}
+	return v, err
+}
+
+func done(err error) (any, error) { return nil, err }
+
+// probes has an entry for every method of Tx.
+var probes = map[string]probe{
+	"Organization": {reads: func(tx *Tx, a world) (any, error) { return tx.Organization() == a.org, nil }},
+	"Now":          {crosses: "the time is everyone's"},
+	"In":           {crosses: "it binds to another organization by name"},
+	"Appended":     {crosses: "it returns what this very transaction appended"},
+	"Setting":      {crosses: "settings are the instance's"},
+	"SetSetting":   {crosses: "settings are the instance's"},
+	"Credential":   {crosses: "the caller may be a system token"},
+	"Receipt":      {crosses: "the path names no organization: it is returned, and the caller compares"},
+	"FreeSlug":     {crosses: "slugs are unique among all organizations"},
+	"Answered":     {crosses: "answers belong to a caller, whose id is unique in the instance"},
+	"KeepAnswer":   {crosses: "answers belong to a caller, whose id is unique in the instance"},
+
+	"SetSettingOnce": {crosses: "settings are the instance's"},
+
+	"CurrentOrganization": {reads: func(tx *Tx, _ world) (any, error) { return found(tx.CurrentOrganization()) }},
+	"Rules":               {reads: func(tx *Tx, _ world) (any, error) { return found(tx.Rules()) }},
+	"Policies":            {reads: func(tx *Tx, _ world) (any, error) { return tx.Policies() }},
+	"IPFilters":           {reads: func(tx *Tx, _ world) (any, error) { return tx.IPFilters() }},
+	"IPFilterUsers":       {reads: func(tx *Tx, a world) (any, error) { return tx.IPFilterUsers(a.filter) }},
+	"Roles":               {reads: func(tx *Tx, _ world) (any, error) { return tx.Roles() }},
+	"RoleHolders":         {reads: func(tx *Tx, _ world) (any, error) { return tx.RoleHolders(marked) }},
+	"OtherOwners":         {reads: func(tx *Tx, _ world) (any, error) { return tx.OtherOwners("") }},
+	"Member":              {reads: func(tx *Tx, a world) (any, error) { return found(tx.Member(a.member)) }},
+	"Members":             {reads: func(tx *Tx, _ world) (any, error) { return tx.Members("", "", 1000) }},
+	"Token":               {reads: func(tx *Tx, a world) (any, error) { return found(tx.Token(a.token)) }},
+	"TokenForUpdate":      {reads: func(tx *Tx, a world) (any, error) { return found(tx.TokenForUpdate(a.token)) }},
+	"Tokens": {reads: func(tx *Tx, _ world) (any, error) {
+		list, _, err := tx.Tokens(TokenFilter{Limit: 1000})
+		return list, err
+	}},
+	"Refusal":   {reads: func(tx *Tx, a world) (any, error) { return found(tx.Refusal(a.refusal)) }},
+	"LastUse":   {reads: func(tx *Tx, a world) (any, error) { return tx.LastUse(a.token) }},
+	"UsesSince": {reads: func(tx *Tx, _ world) (any, error) { return tx.UsesSince(counterfoil.KindPersonal, 0) }},
+	"Events":    {reads: func(tx *Tx, _ world) (any, error) { return tx.Events(0, 1000) }},
+
+	"Append": {writes: func(tx *Tx, a world) (any, error) {
+		tx.Append(counterfoil.Event{OrganizationID: a.org, Type: "tokens", Action: "forged"})
+		return nil, nil
+	}},
+	"InsertOrganization": {writes: func(tx *Tx, a world) (any, error) {
+		if err := tx.DeleteOrganization(); err != nil {
+			return nil, err
+		}
+		if _, err := tx.q.exec("DELETE FROM organizations WHERE id=$1", tx.org); err != nil {
+			return nil, err
+		}
+		if _, err := tx.q.exec("DELETE FROM policies WHERE organization=$1", tx.org); err != nil {
+			return nil, err
+		}
+		return done(tx.InsertOrganization(counterfoil.Organization{ID: a.org, Slug: UUID(NewID("org")), Name: "other"}))
+	}},
+	"UpdateOrganization": {writes: func(tx *Tx, a world) (any, error) {
+		return done(tx.UpdateOrganization(counterfoil.Organization{ID: a.org, Name: "other"}))
+	}},
+	"DeleteOrganization": {writes: func(tx *Tx, _ world) (any, error) { return done(tx.DeleteOrganization()) }},
+	"UpdatePolicy": {writes: func(tx *Tx, _ world) (any, error) {
+		return done(tx.UpdatePolicy(counterfoil.Policy{Kind: counterfoil.KindPersonal}))
+	}},
+	"InsertIPFilter": {writes: func(tx *Tx, _ world) (any, error) {
+		return done(tx.InsertIPFilter(counterfoil.IPFilter{ID: NewID("ipf"), Name: "other"}))
+	}},
+	"UpdateIPFilter": {writes: func(tx *Tx, a world) (any, error) {
+		return done(tx.UpdateIPFilter(counterfoil.IPFilter{ID: a.filter, Name: "other"}))
+	}},
+	"DeleteIPFilter": {writes: func(tx *Tx, a world) (any, error) { return done(tx.DeleteIPFilter(a.filter)) }},
+	"InsertRole": {writes: func(tx *Tx, _ world) (any, error) {
+		return done(tx.InsertRole(counterfoil.Role{ID: NewID("rol"), Name: "other"}))
+	}},
+	"UpdateRole": {writes: func(tx *Tx, a world) (any, error) {
+		return done(tx.UpdateRole(counterfoil.Role{ID: a.role, Permissions: counterfoil.NewPermissions("all")}))
+	}},
+	"DeleteRole": {writes: func(tx *Tx, a world) (any, error) { return done(tx.DeleteRole(a.role)) }},
+	"InsertMember": {writes: func(tx *Tx, a world) (any, error) {
+		return done2(tx.InsertMember(counterfoil.Member{Email: NewID("") + "@example.com", Name: "other", Roles: []string{"owner"}}))
+	}},
+	"UpdateMember": {writes: func(tx *Tx, a world) (any, error) {
+		return done(tx.UpdateMember(counterfoil.Member{ID: a.member, Roles: []string{"owner"}}))
+	}},
+	"DeleteMember": {writes: func(tx *Tx, a world) (any, error) { return done(tx.DeleteMember(a.member)) }},
+	"InsertToken": {writes: func(tx *Tx, a world) (any, error) {
+		t := newToken(tokenID())
+		t.Organization = a.org
+		return done(tx.InsertToken(t))
+	}},
+	"UpdateToken": {writes: func(tx *Tx, a world) (any, error) {
+		t := newToken(a.token)
+		t.Organization, t.Version = a.org, 1
+		return done(tx.UpdateToken(t))
+	}},
+	"RevokeTokens": {writes: func(tx *Tx, a world) (any, error) { return tx.RevokeTokens(a.owner, "mem_x", "gone") }},
+	"SaveReceipt":  {writes: func(tx *Tx, a world) (any, error) { return done(tx.SaveReceipt(a.receipt, "other")) }},
+	"SaveRefusal": {writes: func(tx *Tx, a world) (any, error) {
+		return done(tx.SaveRefusal(Refusal{ID: a.refusal, Count: 99}))
+	}},
+}
+
+func done2[T any](_ T, err error) (any, error) { return nil, err }
