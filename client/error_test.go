@@ -72,7 +72,7 @@ func TestRefusals(t *testing.T) {
 
 // TestOtherAnswers are those of servers that are not this one.
 func TestOtherAnswers(t *testing.T) {
-	html := map[string]string{"Content-Type": "text/html", "Retry-After": "7"}
+	html := map[string]string{"Content-Type": "text/html", "Retry-After": "7", "X-Request-Id": "req_7"}
 	for _, test := range []struct {
 		name   string
 		answer answer
@@ -96,6 +96,9 @@ func TestOtherAnswers(t *testing.T) {
 			var refused *client.Error
 			if !errors.As(err, &refused) || refused.Err.Code != test.code || refused.Status != test.answer.status || refused.RetryAfter != test.after || got.ID != "" {
 				t.Errorf("it is %#v: %v", refused, err)
+			}
+			if id := test.answer.header["X-Request-Id"]; id != "" && refused.RequestID != id {
+				t.Errorf("the request is %q, want %q", refused.RequestID, id)
 			}
 		})
 	}
