@@ -214,3 +214,22 @@ func testTokenCursor(t *testing.T, s *fixture) {
 		}
 	}
 }
+
+func FuzzCursor(f *testing.F) {
+	f.Add(makeCursor("", int64(5), "tok_1"), "")
+	f.Add(makeCursor("name", "ä\x00", "tok_1"), "name")
+	f.Add(base64.RawURLEncoding.EncodeToString([]byte(`["",1e5,"tok_1"]`)), "")
+	f.Fuzz(func(t *testing.T, cursor, sort string) {
+		key, id, err := openCursor(cursor, sort)
+		if err != nil {
+			if err != ErrCursor {
+				t.Errorf("%q: %v", cursor, err)
+			}
+			return
+		}
+		again, sameID, err := openCursor(makeCursor(sort, key, id), sort)
+		if again != key || sameID != id || err != nil {
+			t.Errorf("%v, %q became %v, %q (%v)", key, id, again, sameID, err)
+		}
+	})
+}
