@@ -16,6 +16,7 @@ import (
 // share its reference.
 type refusals struct {
 	v    *Verifier
+	most int
 	quit chan struct{}
 	done sync.WaitGroup
 
@@ -47,7 +48,7 @@ const (
 )
 
 func (n *refusals) start(v *Verifier) {
-	n.v, n.open, n.quit = v, map[refusalKey]*refusal{}, make(chan struct{})
+	n.v, n.most, n.open, n.quit = v, maxRefusals, map[refusalKey]*refusal{}, make(chan struct{})
 	n.done.Go(n.run)
 }
 
@@ -102,7 +103,7 @@ func (n *refusals) countLocked(key refusalKey, now counterfoil.Instant) (referen
 		delete(n.open, key)
 		n.over = append(n.over, r)
 	}
-	return "", len(n.open)+len(n.over) >= maxRefusals
+	return "", len(n.open)+len(n.over) >= n.most
 }
 
 // FlushRefusals writes what was noted until now, so that every reference given out can be opened.
