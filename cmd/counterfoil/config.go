@@ -15,16 +15,21 @@ import (
 	"github.com/counterfoil/counterfoil/internal/server"
 )
 
-// storage is where everything is kept: what serve and setup share. A field with the tag setting is a flag, a variable
-// COUNTERFOIL_… of the environment and a key of the configuration file, in this order of precedence; see configure.
+// storage is what serve and setup must agree on: where everything is kept, and what new records say. A field with the
+// tag setting is a flag, a variable COUNTERFOIL_… of the environment and a key of the configuration file, in this order
+// of precedence; see configure.
 type storage struct {
-	Data            string `setting:"" default:"./data" placeholder:"DIR" help:"The data directory: the instance key, the catalogue, and the database unless a URL is given. Default ./data."`
-	DatabaseURL     string `setting:"" placeholder:"URL" help:"PostgreSQL, postgres://…; without it, SQLite in the data directory. It may name a password: prefer the environment or a file."`
-	DatabaseURLFile string `setting:"" placeholder:"FILE" help:"A file that holds the database URL."`
-	InstanceKeyFile string `setting:"" aliases:"key-file" placeholder:"FILE" help:"The instance key. Default DIR/instance.key."`
-	Catalogue       string `setting:"" placeholder:"FILE" help:"The catalogue of permissions. Default DIR/catalogue.yaml."`
-	Prefix          string `setting:"" default:"cfl" placeholder:"PREFIX" help:"What this instance's tokens begin with: 2 to 8 lower-case letters or digits. Default cfl."`
-	Config          string `setting:"" placeholder:"FILE" help:"A YAML file of these settings, named as the flags with _ for -."`
+	Data            string   `setting:"" default:"./data" placeholder:"DIR" help:"The data directory: the instance key, the catalogue, and the database unless a URL is given. Default ./data."`
+	DatabaseURL     string   `setting:"" placeholder:"URL" help:"PostgreSQL, postgres://…; without it, SQLite in the data directory. It may name a password: prefer the environment or a file."`
+	DatabaseURLFile string   `setting:"" placeholder:"FILE" help:"A file that holds the database URL."`
+	InstanceKeyFile string   `setting:"" aliases:"key-file" placeholder:"FILE" help:"The instance key. Default DIR/instance.key."`
+	Catalogue       string   `setting:"" placeholder:"FILE" help:"The catalogue of permissions. Default DIR/catalogue.yaml."`
+	Prefix          string   `setting:"" default:"cfl" placeholder:"PREFIX" help:"What this instance's tokens begin with: 2 to 8 lower-case letters or digits. Default cfl."`
+	DataCenter      string   `setting:"" default:"local" placeholder:"NAME" help:"The name of this data centre. Default local."`
+	Plans           []string `setting:"" placeholder:"PLAN" help:"Plans in rising order. Default teams,business,enterprise."`
+	Config          string   `setting:"" placeholder:"FILE" help:"A YAML file of settings, named as the flags with _ for -."`
+
+	DataCenters dataCenters `setting:"" hidden:"" help:"Other data centres of the same service; in the configuration file only."`
 }
 
 // service is how it is served.
@@ -32,14 +37,10 @@ type service struct {
 	Listen         string   `setting:"" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the API. Default 127.0.0.1:8080."`
 	AdminListen    string   `setting:"" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address of /healthz, /readyz and /metrics; - for none. Default 127.0.0.1:8081."`
 	URL            string   `setting:"" placeholder:"URL" help:"Where clients reach the API, if not at the address it listens on."`
-	DataCenter     string   `setting:"" default:"local" placeholder:"NAME" help:"The name of this data centre. Default local."`
 	TrustedProxies []string `setting:"" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed."`
-	Plans          []string `setting:"" placeholder:"PLAN" help:"Plans in rising order. Default teams,business,enterprise."`
 	CacheTokens    int      `setting:"" placeholder:"N" help:"How many tokens to keep in memory."`
 	LogLevel       string   `setting:"" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error. Default info."`
 	LogFormat      string   `setting:"" default:"text" placeholder:"FORMAT" help:"text or json. Default text."`
-
-	DataCenters dataCenters `setting:"" hidden:"" help:"Other data centres of the same service; in the configuration file only."`
 }
 
 // dataCenters comes from the configuration file, where it is a list of {name, prefix, url}.
@@ -51,7 +52,8 @@ func (d *dataCenters) UnmarshalText([]byte) error {
 
 // config is what the server needs to know of it.
 func (f *storage) config() server.Config {
-	return server.Config{Dir: f.Data, DatabaseURL: f.DatabaseURL, KeyFile: f.InstanceKeyFile, Catalogue: f.Catalogue, Prefix: f.Prefix, Version: buildVersion()}
+	return server.Config{Dir: f.Data, DatabaseURL: f.DatabaseURL, KeyFile: f.InstanceKeyFile, Catalogue: f.Catalogue, Prefix: f.Prefix,
+		DataCenter: f.DataCenter, DataCenters: f.DataCenters, Plans: f.Plans, Version: buildVersion()}
 }
 
 // setting is one that was found outside the command line.

@@ -172,16 +172,15 @@ func (c *policySetCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	kind := counterfoil.Kind(c.Kind)
-	if _, ok := s.terminal(); ok && !c.Yes {
+	err = c.confirm(s, func() (string, error) {
 		p, err := api.PreviewPolicy(ctx, s.within(c.Org), kind, e)
-		if err != nil {
-			return err
+		if err != nil || p.RefusedTokens == 0 {
+			return "", err
 		}
-		if p.RefusedTokens > 0 {
-			if err := c.confirm(s, ask("%s", breaking(p))); err != nil {
-				return err
-			}
-		}
+		return breaking(p), nil
+	})
+	if err != nil {
+		return err
 	}
 	var answer client.Response
 	options := []client.CallOption{client.Into(&answer)}

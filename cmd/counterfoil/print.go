@@ -136,8 +136,10 @@ func exactly(t *time.Time, never string) string {
 	if t == nil {
 		return never
 	}
-	return relative(*t, time.Now()) + " (" + t.Local().Format("2006-01-02 15:04:05 MST") + ")"
+	return relative(*t, time.Now()) + " (" + exact(*t) + ")"
 }
+
+func exact(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }
 
 // receiptText tells when something ended and who has confirmed it: "Revoked 14:02:11.204. Confirmed by 1 of 1 nodes,
 // slowest 0.4 ms."
@@ -167,11 +169,11 @@ func receiptText(what string, r counterfoil.Receipt) string {
 	return text
 }
 
-// milliseconds has two digits that count below 10, and no more than the point is worth above.
+// milliseconds has as many digits as are worth reading.
 func milliseconds(ms float64) string {
 	switch {
 	case ms < 0.1:
-		return fmt.Sprintf("%.2g", max(ms, 0.001))
+		return fmt.Sprintf("%.3f", ms)
 	case ms < 10:
 		return fmt.Sprintf("%.1f", ms)
 	}
@@ -183,7 +185,11 @@ func (s *session) inForce(r *client.ReceiptHeader) {
 	switch {
 	case r == nil:
 	case r.Complete:
-		s.say("In force on every node after %s ms: receipt %s", milliseconds(float64(r.Took)/float64(time.Millisecond)), printable(r.ID))
+		took := "at once"
+		if r.Took > 0 {
+			took = "after " + r.Took.String()
+		}
+		s.say("In force on every node %s: receipt %s", took, printable(r.ID))
 	default:
 		s.say("Not every node has confirmed yet: counterfoil receipt show %s", printable(r.ID))
 	}

@@ -43,14 +43,29 @@ func (c *quickstartCmd) Run(ctx context.Context, s *session) error {
 	})
 }
 
-// welcome makes tokens to try and prints what to do with them.
+// welcome makes tokens to try and prints what to do with them. Where the example is no more what quickstart made, the
+// service runs all the same.
 func welcome(ctx context.Context, s *session, running *server.Server, data string) error {
-	r, operator := running.Registry, registry.Operator()
-	org, err := r.Resolve(ctx, operator, example)
-	if errors.Is(err, counterfoil.Refuse(counterfoil.CodeNotFound, "")) {
-		s.say("No token was made: %s was not set up by quickstart. Use the tokens that \"counterfoil setup\" printed.", data)
+	try := tryout{URL: running.URL}
+	err := try.issue(ctx, running.Registry)
+	var refused *counterfoil.Error
+	switch {
+	case errors.Is(err, counterfoil.Refuse(counterfoil.CodeNotFound, "")):
+		s.say("counterfoil: no token was made: %s was not set up by quickstart; use the tokens that \"counterfoil setup\" printed", data)
 		return nil
+	case errors.As(err, &refused) && refused.Code != counterfoil.CodeUnavailable:
+		s.say("counterfoil: no token was made: %v", s.explained(err))
+		return nil
+	case err != nil:
+		return err
 	}
+	_, err = fmt.Fprint(s.out, try.text())
+	return err
+}
+
+// issue makes the tokens, in the organization that quickstart set up.
+func (t *tryout) issue(ctx context.Context, r *registry.Registry) error {
+	org, err := r.Resolve(ctx, registry.Operator(), example)
 	if err != nil {
 		return err
 	}
@@ -58,29 +73,29 @@ func welcome(ctx context.Context, s *session, running *server.Server, data strin
 	if err != nil {
 		return err
 	}
-	personal, permission, err := personalPermissions(ctx, r, org)
+	personal, pick, err := personalPermissions(ctx, r, org)
 	if err != nil {
 		return err
 	}
+	t.Permission = pick
 	life := int64(24 * 60 * 60)
-	create := func(org string, draft counterfoil.Draft) string {
+	for _, wanted := range []struct {
+		to    *string
+		org   string
+		draft counterfoil.Draft
+	}{
+		{&t.Token, org, counterfoil.Draft{Kind: counterfoil.KindPersonal, Name: "quickstart", Owner: owner, Permissions: named(pick)}},
+		{&t.Owner, org, counterfoil.Draft{Kind: counterfoil.KindPersonal, Name: "quickstart: owner", Owner: owner, Permissions: personal}},
+		{&t.System, "", counterfoil.Draft{Kind: counterfoil.KindSystem, Name: "quickstart: gateway", Permissions: []string{counterfoil.PermTokensVerify}}},
+	} {
+		wanted.draft.ExpiresIn = &life
+		created, err := r.CreateToken(ctx, registry.Operator(), wanted.org, wanted.draft)
 		if err != nil {
-			return ""
+			return err
 		}
-		draft.ExpiresIn = &life
-		var created counterfoil.Created
-		created, err = r.CreateToken(ctx, operator, org, draft)
-		return created.Secret
+		*wanted.to = created.Secret
 	}
-	try := tryout{URL: running.URL, Permission: permission}
-	try.Token = create(org, counterfoil.Draft{Kind: counterfoil.KindPersonal, Name: "quickstart", Owner: owner, Permissions: named(permission)})
-	try.Owner = create(org, counterfoil.Draft{Kind: counterfoil.KindPersonal, Name: "quickstart: owner", Owner: owner, Permissions: personal})
-	try.System = create("", counterfoil.Draft{Kind: counterfoil.KindSystem, Name: "quickstart: gateway", Permissions: []string{counterfoil.PermTokensVerify}})
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprint(s.out, try.text())
-	return err
+	return nil
 }
 
 // ownerOf finds an active owner of the organization.
@@ -96,7 +111,7 @@ func ownerOf(ctx context.Context, r *registry.Registry, org string) (string, err
 			}
 		}
 		if page.NextCursor == nil {
-			return "", errors.New("the example organization has no active owner any more; use counterfoil serve")
+			return "", counterfoil.Refuse(counterfoil.CodeNotFound, "The example organization has no active owner.")
 		}
 		cursor = *page.NextCursor
 	}

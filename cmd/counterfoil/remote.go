@@ -112,14 +112,23 @@ func (s *session) read(file string) (string, error) {
 	return string(text), err
 }
 
-// terminal reports whether a person sits at both ends: they can read a question and answer it.
-func (s *session) terminal() (int, bool) {
+// terminal is where a person sits: stdin is one, and what is written to it is read.
+type terminal struct {
+	*os.File
+	in int
+}
+
+// terminal finds the person, if there is one to ask. Close it.
+func (s *session) terminal() (terminal, bool) {
 	in, ok := s.in.(*os.File)
-	out, also := s.err.(*os.File)
-	if !ok || !also || s.inUsed || !term.IsTerminal(int(in.Fd())) || !term.IsTerminal(int(out.Fd())) {
-		return 0, false
+	if !ok || s.inUsed || !term.IsTerminal(int(in.Fd())) {
+		return terminal{}, false
 	}
-	return int(in.Fd()), true
+	out, err := os.OpenFile("/dev/tty", os.O_WRONLY, 0) // stderr may be going elsewhere
+	if err != nil {
+		return terminal{}, false
+	}
+	return terminal{out, int(in.Fd())}, true
 }
 
 // sure is the flag of verbs that destroy something.
@@ -127,22 +136,27 @@ type sure struct {
 	Yes bool `short:"y" help:"Do not ask."`
 }
 
-// confirm asks a person whether to go on. Where there is none to ask, it goes on.
+// confirm asks a person whether to go on. Where there is none to ask, or nothing to ask about, it goes on.
 func (y sure) confirm(s *session, question func() (string, error)) error {
-	if _, ok := s.terminal(); y.Yes || !ok {
+	if y.Yes {
 		return nil
 	}
+	t, ok := s.terminal()
+	if !ok {
+		return nil
+	}
+	defer t.Close()
 	text, err := question()
-	if err != nil {
+	if err != nil || text == "" {
 		return err
 	}
-	fmt.Fprintf(s.err, "%s [y/N] ", text)
+	fmt.Fprintf(t, "%s [y/N] ", text)
 	answer, err := bufio.NewReader(s.in).ReadString('\n')
 	if answer = strings.ToLower(strings.TrimSpace(answer)); answer == "y" || answer == "yes" {
 		return nil
 	}
 	if err != nil {
-		fmt.Fprintln(s.err)
+		fmt.Fprintln(t)
 	}
 	return errors.New("nothing was changed")
 }

@@ -26,6 +26,8 @@ type serveCmd struct {
 func (serveCmd) Help() string {
 	return `SIGHUP reads the catalogue again; SIGTERM lets the requests under way finish, a second one does not.
 
+A setting comes from its flag, else from the environment, else from the configuration file, where it is named as the flag with _ for -. The file alone has data_centers: the other data centres of the same service, a list of {name, prefix, url}.
+
 Example:
 
 	counterfoil serve --data /var/lib/counterfoil --listen 127.0.0.1:8080`
@@ -34,8 +36,7 @@ Example:
 func (c *serveCmd) config(logger *slog.Logger) server.Config {
 	config := c.storage.config()
 	config.Listen, config.AdminListen, config.URL = c.Listen, c.AdminListen, c.URL
-	config.DataCenter, config.DataCenters = c.DataCenter, c.DataCenters
-	config.TrustedProxies, config.Plans, config.CacheTokens = c.TrustedProxies, c.Plans, c.CacheTokens
+	config.TrustedProxies, config.CacheTokens = c.TrustedProxies, c.CacheTokens
 	config.Logger = logger
 	return config
 }

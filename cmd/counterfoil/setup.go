@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,19 +33,21 @@ Example:
 
 func (c *setupCmd) Run(ctx context.Context, s *session) error {
 	answer, err := c.setUp(ctx, nil)
-	if err != nil {
+	if answer.OwnerToken == "" {
 		return err
 	}
+	return errors.Join(c.print(s, answer), err) // whatever failed after it: the tokens are shown this once
+}
+
+func (c *setupCmd) print(s *session, answer registry.SetupAnswer) error {
 	if c.JSON {
-		encoder := json.NewEncoder(s.out)
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(answer)
+		return s.json(answer)
 	}
 	where := ""
 	if c.Data != "./data" {
 		where = " --data " + quoted(c.Data)
 	}
-	_, err = fmt.Fprintf(s.out, `Set up: organization %s (%s), owner %s.
+	_, err := fmt.Fprintf(s.out, `Set up: organization %s (%s), owner %s.
 
   owner's token   %s
   system token    %s

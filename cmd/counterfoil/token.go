@@ -99,7 +99,7 @@ func exactlyUntil(t *time.Time) string {
 	if t == nil {
 		return ""
 	}
-	return "accepted until " + exactly(t, "")
+	return "accepted until " + exact(*t)
 }
 
 // permissionLines lists what a token was given, one a line, and says what of it has no effect now (P7).

@@ -158,7 +158,7 @@ func (c *tokenRotateCmd[P]) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	if until := rotated.Token.PreviousValidUntil; until != nil {
-		s.say("%s The old value is accepted until %s.", receiptText("Rotated", rotated.Receipt), exactly(until, ""))
+		s.say("%s The old value is accepted until %s.", receiptText("Rotated", rotated.Receipt), exact(*until))
 	} else {
 		s.say("%s The old value is refused.", receiptText("Rotated", rotated.Receipt))
 	}

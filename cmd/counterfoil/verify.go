@@ -39,15 +39,27 @@ func (c *verifyCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		err = s.json(v)
-	} else {
+	switch {
+	case !c.JSON:
 		err = s.verdict(v)
+	case v.Active:
+		err = s.json(accepted{v.Active, v.Code, v.Token, v.Organization, v.Owner})
+	default:
+		err = s.json(v)
 	}
 	if err == nil && !v.Active {
 		err = errRefused
 	}
 	return err
+}
+
+// accepted is a verdict in which null is written, as the API does.
+type accepted struct {
+	Active       bool                             `json:"active"`
+	Code         counterfoil.Code                 `json:"code"`
+	Token        *counterfoil.VerdictToken        `json:"token"`
+	Organization *counterfoil.VerdictOrganization `json:"organization"`
+	Owner        *counterfoil.VerdictOwner        `json:"owner"`
 }
 
 // question reads the token in question, without echo where a person types it.
@@ -60,10 +72,11 @@ func (c *verifyCmd) question(s *session) (string, error) {
 		return c.Token, nil
 	case c.Token == "":
 		file = "-"
-		if fd, ok := s.terminal(); ok {
-			fmt.Fprint(s.err, "Token: ")
-			text, err := term.ReadPassword(fd)
-			fmt.Fprintln(s.err)
+		if t, ok := s.terminal(); ok {
+			defer t.Close()
+			fmt.Fprint(t, "Token: ")
+			text, err := term.ReadPassword(t.in)
+			fmt.Fprintln(t)
 			return strings.TrimSpace(string(text)), err
 		}
 	}
@@ -94,78 +107,4 @@ func (s *session) verdict(v counterfoil.Verdict) error {
 	}
 	return s.details("accepted", string(v.Code), "token", v.Token.Name+" ("+v.Token.ID+")", "kind", string(v.Token.Kind), "organization", organization, "owner", owner,
 		"permissions", strings.Join(v.Token.Permissions, "\n"), "expires", exactly(v.Token.ExpiresAt, "never"))
-}
-
-type refusalCmd struct {
-	Show refusalShowCmd `cmd:"" help:"Explain the reference of a refused check."`
-}
-
-type refusalShowCmd struct {
-	remote         `embed:""`
-	inOrganization `embed:""`
-	Reference      string `arg:"" help:"ref_…, as the refused caller was told."`
-}
-
-func (refusalShowCmd) Help() string {
-	return "Example:\n\n\tcounterfoil refusal show ref_01a208b9d5527372b9b2b475653c640d"
-}
-
-func (c *refusalShowCmd) Run(ctx context.Context, s *session) error {
-	api, err := c.dial(s)
-	if err != nil {
-		return err
-	}
-	r, err := api.Refusal(ctx, s.within(c.Org), c.Reference)
-	if err != nil || c.JSON {
-		return s.answer(r, err)
-	}
-	times := exactly(&r.LastAt, "")
-	if r.Count > 1 {
-		times = fmt.Sprintf("%d times, first %s, last %s", r.Count, exactly(&r.FirstAt, ""), times)
-	}
-	err = s.details("refused", string(r.Code), "message", r.Message, "token", r.TokenID, "from", r.IP, "endpoint", r.Endpoint,
-		"permissions", strings.Join(r.Asked, "\n"), "when", times)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(s.out)
-	var rows [][]string
-	for _, step := range r.Trace {
-		rows = append(rows, []string{map[bool]string{true: "passed", false: "refused"}[step.Passed], step.Rule, step.Detail})
-	}
-	return s.table([]string{"", "RULE", "FOUND"}, rows)
-}
-
-type receiptCmd struct {
-	Show receiptShowCmd `cmd:"" help:"Show on which nodes a change took effect, and when."`
-}
-
-type receiptShowCmd struct {
-	remote `embed:""`
-	ID     string `arg:"" help:"rcp_…"`
-}
-
-func (receiptShowCmd) Help() string {
-	return "Example:\n\n\tcounterfoil receipt show rcp_01a208b9d53f7785b96aa9eb2596d4b5"
-}
-
-func (c *receiptShowCmd) Run(ctx context.Context, s *session) error {
-	api, err := c.dial(s)
-	if err != nil {
-		return err
-	}
-	r, err := api.Receipt(ctx, c.ID)
-	if err != nil || c.JSON {
-		return s.answer(r, err)
-	}
-	fmt.Fprintln(s.out, receiptText("In force since", r))
-	var rows [][]string
-	for _, n := range r.Nodes {
-		confirmed := "no: it stopped answering"
-		if n.ConfirmedInMS != nil {
-			confirmed = "after " + milliseconds(*n.ConfirmedInMS) + " ms"
-		}
-		rows = append(rows, []string{n.ID, confirmed})
-	}
-	return s.table([]string{"NODE", "CONFIRMED"}, rows)
 }
