@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ type instance struct {
 	admin       string
 	log         string // file; it grows with every start
 	process     *child.Process
+	dying       atomic.Bool // a client that gets no answer need not wonder
 
 	Organization struct{ ID, Slug string }
 	Owner        struct{ ID, Email string }
