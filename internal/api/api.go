@@ -115,6 +115,9 @@ func (c *call) run() (any, error) {
 	if err := c.authenticate(); err != nil {
 		return nil, err
 	}
+	if !plainText(c.r.URL.Path) {
+		return nil, counterfoil.Refuse(counterfoil.CodeNotFound, "")
+	}
 	c.readQuery()
 	if c.route.body != nil {
 		if err := c.readBody(); err != nil {
@@ -180,7 +183,9 @@ func (c *call) org() (string, error) {
 func (c *call) problem(err error) { web.WriteProblem(c.w, c.r, err) }
 
 // receipt shows a receipt in the answer's header.
-func (c *call) receipt(r counterfoil.Receipt) {
+func (c *call) receipt(r counterfoil.Receipt) { showReceipt(c.w, r) }
+
+func showReceipt(w http.ResponseWriter, r counterfoil.Receipt) {
 	if r.ID == "" {
 		return
 	}
@@ -188,7 +193,7 @@ func (c *call) receipt(r counterfoil.Receipt) {
 	if r.Complete {
 		state = "complete"
 	}
-	c.w.Header().Set("Counterfoil-Receipt", fmt.Sprintf("%s; %s; took=%.0fms", r.ID, state, r.TookMS))
+	w.Header().Set("Counterfoil-Receipt", fmt.Sprintf("%s; %s; took=%.0fms", r.ID, state, r.TookMS))
 }
 
 func (c *call) etag(version int64) { c.w.Header().Set("ETag", web.ETag(version)) }

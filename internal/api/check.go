@@ -32,7 +32,8 @@ func checkRoutes() []route {
 		{method: anyMethod, path: "/v1/authorize", open: true, tag: tagCheck, status: 200, summary: "Forward authentication for gateways",
 			doc: "Any method. The credential is the end client's. The permission comes from ?permission=, or from the catalogue's endpoints by " +
 				"X-Forwarded-Method and X-Forwarded-Uri, or X-Original-Method and X-Original-URI or X-Original-URL. 200 with headers, else 401, 403 or 503.",
-			query: []param{{name: "permission", doc: "What the token must hold; may be given more than once."}}, answer: reflect.TypeFor[none](), plain: func(a *API) http.HandlerFunc { return a.authorize }},
+			query: []param{{name: "permission", doc: "What the token must hold; may be given more than once."}}, answer: reflect.TypeFor[none](),
+			headers: []string{"X-Token-Id", "X-Organization-Id", "X-Owner-Id", "X-Token-Permissions", "Token-Expires-At"}, plain: func(a *API) http.HandlerFunc { return a.authorize }},
 	}
 }
 

@@ -22,7 +22,6 @@ type introspection struct {
 	Username       string `json:"username,omitempty" doc:"The owner's e-mail address, for a personal token."`
 	TokenType      string `json:"token_type,omitempty"`
 	Exp            int64  `json:"exp,omitempty"`
-	Iat            int64  `json:"iat,omitempty"`
 	Sub            string `json:"sub,omitempty" doc:"The owner's id for a personal token, else the token's."`
 	Jti            string `json:"jti,omitempty" doc:"The token's id."`
 	Kind           string `json:"kind,omitempty"`
@@ -113,8 +112,7 @@ func appendIntrospection(b []byte, v *verify.Result) []byte {
 	b = v.AppendTokenID(b)
 	b = append(b, `","jti":"`...)
 	b = v.AppendTokenID(b)
-	b = append(b, `","token_type":"Bearer","iat":`...)
-	b = strconv.AppendInt(b, v.RenewedAt().Unix(), 10)
+	b = append(b, `","token_type":"Bearer"`...)
 	if t := v.ExpiresAt(); t != nil {
 		b = strconv.AppendInt(append(b, `,"exp":`...), t.Unix(), 10)
 	}
@@ -135,43 +133,45 @@ func appendIntrospection(b []byte, v *verify.Result) []byte {
 // revoke is RFC 7009: a token that is not known is answered 200, because the client wants it gone and it is.
 func (a *API) revoke(w http.ResponseWriter, r *http.Request) {
 	w.Header()["Cache-Control"] = noStore
-	if err := a.revokePresented(w, r); err != nil {
+	receipt, err := a.revokePresented(w, r)
+	if err != nil {
 		web.WriteProblem(w, r, err)
 		return
 	}
+	showReceipt(w, receipt)
 	w.WriteHeader(http.StatusOK)
 }
 
-func (a *API) revokePresented(w http.ResponseWriter, r *http.Request) error {
+func (a *API) revokePresented(w http.ResponseWriter, r *http.Request) (receipt counterfoil.Receipt, err error) {
 	presented, err := a.basicOrBearer(r)
 	if err != nil {
-		return err
+		return receipt, err
 	}
 	var caller registry.Caller
 	if err := a.authenticate(r, presented, counterfoil.AudienceSelf, registry.OpRevokeSelf, &caller); err != nil {
-		return err
+		return receipt, err
 	}
 	values, err := form(w, r)
 	if err != nil {
-		return err
+		return receipt, err
 	}
 	v, err := a.Verifier.Find(r.Context(), values["token"][0])
 	if err != nil || !v.Proven() {
-		return err
+		return receipt, err
 	}
 	const reason = "revoked by RFC 7009"
 	if v.TokenID() == caller.TokenID {
-		_, err = a.Registry.RevokeCurrentToken(r.Context(), caller, reason)
-		return err
+		revoked, err := a.Registry.RevokeCurrentToken(r.Context(), caller, reason)
+		return revoked.Receipt, err
 	}
 	if caller.Kind == counterfoil.KindIntegration {
-		return counterfoil.Refuse(counterfoil.CodeWrongAudience, "An integration token revokes itself alone.")
+		return receipt, counterfoil.Refuse(counterfoil.CodeWrongAudience, "An integration token revokes itself alone.")
 	}
 	caller.Attempt.Audience = counterfoil.AudienceAPI
 	org, _ := v.Organization()
-	_, err = a.Registry.RevokeToken(r.Context(), caller, org, v.TokenID(), reason)
+	revoked, err := a.Registry.RevokeToken(r.Context(), caller, org, v.TokenID(), reason)
 	if errors.Is(err, counterfoil.Refuse(counterfoil.CodeNotFound, "")) {
-		return nil // another organization's token is a token that is not known
+		err = nil // another organization's token is a token that is not known
 	}
-	return err
+	return revoked.Receipt, err
 }

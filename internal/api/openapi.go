@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,10 +17,15 @@ import (
 	"github.com/counterfoil/counterfoil/internal/web"
 )
 
-// describe makes the OpenAPI 3.1 document of the route table, and the schemas that bodies are checked against.
-func (a *API) describe() error {
+// setUpHuma sets what the library keeps in package variables, once for all servers of the process.
+var setUpHuma = sync.OnceFunc(func() {
 	huma.ValidateStrictCasing = true // a member's name is exact
 	huma.DefaultArrayNullable = false
+})
+
+// describe makes the OpenAPI 3.1 document of the route table, and the schemas that bodies are checked against.
+func (a *API) describe() error {
+	setUpHuma()
 	a.schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	doc := &huma.OpenAPI{
 		OpenAPI: "3.1.0",
@@ -141,8 +147,15 @@ func (a *API) describeRoute(doc *huma.OpenAPI, r *route, problem *huma.Schema) e
 	if r.answer != nil && r.answer != reflect.TypeFor[none]() {
 		answer.Content = map[string]*huma.MediaType{"application/json": {Schema: a.schemas.Schema(r.answer, true, "")}}
 	}
+	answer.Headers = map[string]*huma.Param{"X-Request-Id": {Description: "Names the request in the server's log.", Schema: &huma.Schema{Type: huma.TypeString}}}
 	if r.op != nil && r.op.Narrows {
-		answer.Headers = map[string]*huma.Param{"Counterfoil-Receipt": {Description: "rcp_…; complete; took=12ms", Schema: &huma.Schema{Type: huma.TypeString}}}
+		answer.Headers["Counterfoil-Receipt"] = &huma.Param{Description: "rcp_…; complete; took=12ms", Schema: &huma.Schema{Type: huma.TypeString}}
+	}
+	if r.match {
+		answer.Headers["ETag"] = &huma.Param{Description: "The version, for If-Match.", Schema: &huma.Schema{Type: huma.TypeString}}
+	}
+	for _, name := range r.headers {
+		answer.Headers[name] = &huma.Param{Schema: &huma.Schema{Type: huma.TypeString}}
 	}
 	op.Responses[fmt.Sprint(status)] = answer
 	if r.op != nil || r.path == "/v1/authorize" {

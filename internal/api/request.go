@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -57,7 +59,28 @@ func (c *call) readBody() error {
 			c.faults = append(c.faults, counterfoil.Problem{Pointer: pointer(d.Location), Code: counterfoil.CodeValidationFailed, Detail: d.Message})
 		}
 	}
+	c.findNUL("", value)
 	return nil
+}
+
+// findNUL reports strings with a NUL character, which no database column takes.
+func (c *call) findNUL(at string, value any) {
+	switch v := value.(type) {
+	case string:
+		if strings.ContainsRune(v, 0) {
+			c.fault(at, "text holds no NUL character")
+		}
+	case []any:
+		for i, e := range v {
+			c.findNUL(at+"/"+strconv.Itoa(i), e)
+		}
+	case map[string]any:
+		for name, e := range v {
+			if len(name) <= longestName {
+				c.findNUL(at+"/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(name), e)
+			}
+		}
+	}
 }
 
 // longestName is longer than any member's name of ours and shorter than any token: a longer one may be a misplaced
@@ -196,6 +219,9 @@ func (p param) check(value string) string {
 	if len(value) > 500 {
 		return "this is too long"
 	}
+	if !plainText(value) {
+		return "this is not plain text"
+	}
 	if len(p.enum) == 0 {
 		return ""
 	}
@@ -220,4 +246,9 @@ const defaultLimit = 50
 var paging = []param{
 	{name: "limit", doc: "How many entries at most.", min: 1, max: 200, standard: strconv.Itoa(defaultLimit)},
 	{name: "cursor", doc: "next_cursor of the page before."},
+}
+
+// plainText reports whether s is UTF-8 without control characters.
+func plainText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }

@@ -23,7 +23,8 @@ type route struct {
 	once         bool // honours Idempotency-Key
 	match        bool // honours If-Match
 	bodyOptional bool
-	form         []param // of a form body (RFC 7662, RFC 7009)
+	headers      []string // of the answer, beside those that every route has
+	form         []param  // of a form body (RFC 7662, RFC 7009)
 
 	body, answer reflect.Type
 	schema       *huma.Schema // of body
@@ -114,6 +115,10 @@ var tokenQuery = append([]param{
 	{name: "sort", doc: "By name; newest first; soonest to expire first; latest used first.", enum: []string{"name", "created_at", "expires_at", "last_used_at"}, standard: "created_at"},
 }, paging...)
 
+var systemTokenQuery = slices.DeleteFunc(slices.Clone(tokenQuery), func(p param) bool {
+	return p.name == "kind" || p.name == "owner" || p.name == "ip_filter"
+})
+
 // routes is the API: one visible table.
 func routes() []route {
 	return slices.Concat(checkRoutes(), docsRoutes(), []route{
@@ -129,7 +134,7 @@ func routes() []route {
 		ask(route{method: get, path: org + "/refusals/{id}", op: registry.OpReadRefusal, tag: tagTokens, summary: "Explain a refused check"}, (*call).readRefusal),
 
 		send(route{method: post, path: system, op: registry.OpCreateSystemToken, tag: tagSystem, status: 201, once: true, summary: "Create a system token"}, (*call).createSystemToken),
-		ask(route{method: get, path: system, op: registry.OpListSystemTokens, tag: tagSystem, query: tokenQuery[1:], summary: "List system tokens"}, (*call).listTokens),
+		ask(route{method: get, path: system, op: registry.OpListSystemTokens, tag: tagSystem, query: systemTokenQuery, summary: "List system tokens"}, (*call).listTokens),
 		ask(route{method: get, path: system + "/{id}", op: registry.OpReadSystemToken, tag: tagSystem, summary: "Show a system token"}, (*call).readToken),
 		send(route{method: patch, path: system + "/{id}", op: registry.OpEditSystemToken, tag: tagSystem, summary: "Edit, pause or resume a system token"}, (*call).editToken),
 		send(route{method: del, path: system + "/{id}", op: registry.OpRevokeSystemToken, tag: tagSystem, bodyOptional: true, summary: "Revoke a system token, for good"}, (*call).revokeToken),

@@ -12,7 +12,7 @@ type Member struct {
 	Version int64
 }
 
-const memberColumns = `m.id, m.user_id, u.email, u.name, m.roles, m.status, m.external_id, m.created_at, m.version`
+const memberColumns = `m.id, m.user_id, u.email, m.name, m.roles, m.status, m.external_id, m.created_at, m.version`
 
 const fromMembers = " FROM members m JOIN users u ON u.id = m.user_id "
 
@@ -43,7 +43,7 @@ func (tx *Tx) Members(text, after string, limit int) ([]Member, error) {
 	w.add("m.organization = ?", tx.org)
 	w.add("m.id > ?", after)
 	if text != "" {
-		w.add(`u.search LIKE ? ESCAPE '\'`, likePart(text))
+		w.add(`m.search LIKE ? ESCAPE '\'`, likePart(text))
 	}
 	return collect(tx.q, scanMember, "SELECT "+memberColumns+fromMembers+"WHERE "+w.sql()+" ORDER BY m.id"+w.bind(" LIMIT ?", limit), w.args...)
 }
@@ -67,12 +67,12 @@ func holds(bind string) string {
 	return "REPLACE(' ' || roles || ' ', " + bind + ", '') <> ' ' || roles || ' '"
 }
 
-// InsertMember adds a member; the person is found by e-mail (compared in lower case) or made. ErrTaken: the person is a
+// InsertMember adds a member; the person is found by e-mail (compared in lower case) or made. The name is this
+// organization's: no other sees it. ErrTaken: the person is a
 // member of this organization already.
 func (tx *Tx) InsertMember(m counterfoil.Member) (Member, error) {
 	email := strings.ToLower(m.Email)
-	_, err := tx.q.exec("INSERT INTO users (id, email, name, search, created_at) VALUES ($1,$2,$3,$4,$5) ON CONFLICT (email) DO NOTHING",
-		NewID("usr"), email, m.Name, searchable(email, m.Name), int64(tx.now))
+	_, err := tx.q.exec("INSERT INTO users (id, email, created_at) VALUES ($1,$2,$3) ON CONFLICT (email) DO NOTHING", NewID("usr"), email, int64(tx.now))
 	if err != nil {
 		return Member{}, err
 	}
@@ -85,8 +85,8 @@ func (tx *Tx) InsertMember(m counterfoil.Member) (Member, error) {
 		external = *m.ExternalID
 	}
 	id := NewID("mem")
-	_, err = tx.q.exec("INSERT INTO members (id, organization, user_id, roles, status, external_id, created_at, version) VALUES ($1,$2,$3,$4,$5,$6,$7,1)",
-		id, tx.org, user, strings.Join(m.Roles, " "), string(m.Status), external, int64(tx.now))
+	_, err = tx.q.exec("INSERT INTO members (id, organization, user_id, name, search, roles, status, external_id, created_at, version) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,1)",
+		id, tx.org, user, m.Name, searchable(email, m.Name), strings.Join(m.Roles, " "), string(m.Status), external, int64(tx.now))
 	if err != nil {
 		return Member{}, err
 	}

@@ -8,6 +8,18 @@ import (
 	"github.com/counterfoil/counterfoil"
 )
 
+func testMemberNames(t *testing.T, s *fixture) {
+	for _, name := range []string{"Ada L.", "Countess of Lovelace"} {
+		s.write(t, s.organization(t), func(tx *Tx) error {
+			m, err := tx.InsertMember(counterfoil.Member{Email: "ADA@example.com", Name: name, Status: counterfoil.MemberInvited})
+			if err == nil && (m.Name != name || m.Email != "ada@example.com") {
+				t.Errorf("made %q <%s>, want %q: a name is its organization's own", m.Name, m.Email, name)
+			}
+			return err
+		})
+	}
+}
+
 func testMembers(t *testing.T, s *fixture) {
 	org, other := s.organization(t), s.organization(t)
 	insert := func(org string, m counterfoil.Member) (made Member) {

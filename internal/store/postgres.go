@@ -88,7 +88,7 @@ func (e *postgresEngine) view(ctx context.Context, fn func(querier) error) error
 		return failure{err}
 	}
 	defer tx.Rollback()
-	return unavailableUnlessOurs(fn(pgTx{ctx, tx}))
+	return unavailableUnlessOurs(fn(pgTx{ctx: ctx, tx: tx, readOnly: true}))
 }
 
 func (e *postgresEngine) update(ctx context.Context, org string, lock Lock, fn func(*Tx) error) (err error) {
@@ -116,7 +116,7 @@ func (e *postgresEngine) update(ctx context.Context, org string, lock Lock, fn f
 			err = failure{fmt.Errorf("panic in a write: %v\n%s", p, debug.Stack())}
 		}
 	}()
-	tx := &Tx{q: pgTx{ctx, sqlTx}}
+	tx := &Tx{q: pgTx{ctx: ctx, tx: sqlTx}}
 	take := "SELECT pg_advisory_xact_lock_shared($1), pg_advisory_xact_lock_shared(hashtextextended($2, 1))"
 	if lock == ForRules {
 		take = "SELECT pg_advisory_xact_lock_shared($1), pg_advisory_xact_lock(hashtextextended($2, 1))"
@@ -166,8 +166,9 @@ func (e *postgresEngine) close() error {
 
 // pgTx is a querier on one transaction.
 type pgTx struct {
-	ctx context.Context
-	tx  *sql.Tx
+	ctx      context.Context
+	tx       *sql.Tx
+	readOnly bool // then no row can be locked, and none needs to be
 }
 
 func (t pgTx) exec(query string, args ...any) (int64, error) {
@@ -185,8 +186,16 @@ func (t pgTx) query(query string, args ...any) (rows, error) {
 func (t pgTx) row(query string, args ...any) scanner {
 	return t.tx.QueryRowContext(t.ctx, query, args...)
 }
-func (t pgTx) forUpdate() string { return " FOR UPDATE" }
-func (t pgTx) forShare() string  { return " FOR SHARE" }
+
+func (t pgTx) forUpdate() string { return t.lock(" FOR UPDATE") }
+func (t pgTx) forShare() string  { return t.lock(" FOR SHARE") }
+
+func (t pgTx) lock(clause string) string {
+	if t.readOnly {
+		return ""
+	}
+	return clause
+}
 
 func postgresError(err error) error {
 	var e *pgconn.PgError

@@ -21,11 +21,10 @@ CREATE TABLE organizations (
 	status TEXT NOT NULL, data_center TEXT NOT NULL, created_at BIGINT NOT NULL, deleted_at BIGINT NOT NULL,
 	version BIGINT NOT NULL);
 
-CREATE TABLE users (
-	id TEXT PRIMARY KEY, email TEXT NOT NULL UNIQUE, name TEXT NOT NULL, search TEXT NOT NULL, created_at BIGINT NOT NULL);
+CREATE TABLE users (id TEXT PRIMARY KEY, email TEXT NOT NULL UNIQUE, created_at BIGINT NOT NULL);
 
 CREATE TABLE members (
-	id TEXT PRIMARY KEY, organization TEXT NOT NULL, user_id TEXT NOT NULL, roles TEXT NOT NULL, status TEXT NOT NULL,
+	id TEXT PRIMARY KEY, organization TEXT NOT NULL, user_id TEXT NOT NULL, name TEXT NOT NULL, search TEXT NOT NULL, roles TEXT NOT NULL, status TEXT NOT NULL,
 	external_id TEXT NOT NULL, created_at BIGINT NOT NULL, version BIGINT NOT NULL, UNIQUE (organization, user_id));
 
 CREATE TABLE roles (

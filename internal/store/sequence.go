@@ -97,7 +97,7 @@ func (s *sequencer) pass(ctx context.Context) (full bool, err error) {
 		return false, err
 	}
 	defer tx.Rollback()
-	q := pgTx{ctx, tx}
+	q := pgTx{ctx: ctx, tx: tx}
 	if _, err := q.exec("SELECT pg_advisory_xact_lock($1)", sequenceLock); err != nil {
 		return false, err
 	}
