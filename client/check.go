@@ -35,7 +35,6 @@ type Introspection struct {
 	Username       string           `json:"username"`  // the owner's e-mail address, for a personal token
 	TokenType      string           `json:"token_type"`
 	Exp            int64            `json:"exp"` // Unix seconds; 0: no expiry
-	Iat            int64            `json:"iat"`
 	Sub            string           `json:"sub"` // the owner's id for a personal token, else the token's
 	Jti            string           `json:"jti"` // the token's id
 	Kind           counterfoil.Kind `json:"kind"`

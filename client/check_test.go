@@ -33,7 +33,7 @@ var checkRows = []row{
 		got := must(w.system.Introspect(t.Context(), m.Token.Secret, "192.0.2.1"))(t)
 		scope := strings.Join(m.Token.Token.EffectivePermissions, " ")
 		want := client.Introspection{Active: true, Scope: scope, ClientID: m.Token.Token.ID, Username: m.Email, TokenType: "Bearer", Sub: m.ID, Jti: m.Token.Token.ID,
-			Kind: counterfoil.KindPersonal, OrganizationID: w.Organization.ID, Iat: m.Token.Token.CreatedAt.Unix(), Exp: m.Token.Token.ExpiresAt.Unix()}
+			Kind: counterfoil.KindPersonal, OrganizationID: w.Organization.ID, Exp: m.Token.Token.ExpiresAt.Unix()}
 		if got != want {
 			t.Errorf("got %+v, want %+v", got, want)
 		}

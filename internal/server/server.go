@@ -126,15 +126,11 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 		prefixes[d.Prefix] = d.URL
 		names = append(names, d.Name)
 	}
-	url := c.URL
-	if url == "" {
-		url = "http://" + c.Listen
-	}
 	core.Verifier = verify.New(verify.Config{Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, DataCenters: prefixes, CacheTokens: c.CacheTokens, Logger: c.Logger})
 	core.Registry = registry.New(registry.Config{
 		Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, Applied: core.Verifier.Apply,
 		Noted: func() { core.Verifier.FlushUses(); core.Verifier.FlushRefusals() },
-		Plans: c.Plans, DataCenter: c.DataCenter, DataCenters: names, URL: url, Node: nodeID(), Logger: c.Logger,
+		Plans: c.Plans, DataCenter: c.DataCenter, DataCenters: names, URL: c.URL, Node: nodeID(), Logger: c.Logger,
 	})
 	core.metrics = newMetrics(core)
 	if err := core.Registry.LoadCatalogue(ctx); err != nil {
@@ -320,6 +316,9 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	}
 	if s.URL, err = s.listen(core.Config.Listen, a.Handler()); err != nil {
 		return nil, err
+	}
+	if core.Registry.URL == "" {
+		core.Registry.URL = s.URL // nobody is served before Serve
 	}
 	if core.Config.AdminListen != "-" {
 		if s.AdminURL, err = s.listen(core.Config.AdminListen, core.adminHandler()); err != nil {

@@ -34,6 +34,7 @@ var suite = []struct {
 	{"rules raise the organization's version", testRulesVersion},
 	{"unique things are taken once", testTaken},
 	{"members are people in organizations", testMembers},
+	{"a member's name is its organization's own", testMemberNames},
 	{"owners and role holders are counted", testHolders},
 	{"settings are kept", testSettings},
 	{"answers are kept a day", testAnswers},
