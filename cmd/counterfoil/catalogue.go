@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -74,6 +75,7 @@ func (c *catalogueApplyCmd) Run(ctx context.Context, s *session) error {
 
 type catalogueCheckCmd struct {
 	File string `arg:"" help:"The catalogue file; - for stdin."`
+	JSON bool   `name:"json" help:"Print what is wrong as JSON."`
 }
 
 func (catalogueCheckCmd) Help() string {
@@ -86,6 +88,9 @@ func (c *catalogueCheckCmd) Run(s *session) error {
 		return fmt.Errorf("reading the catalogue: %w", err)
 	}
 	parsed, err := catalogue.Parse([]byte(text))
+	if c.JSON {
+		return s.checked(err)
+	}
 	if err != nil {
 		return fmt.Errorf("%s has mistakes:\n  %s", c.File, printableLines(mistakes(err)))
 	}
@@ -98,6 +103,25 @@ func (c *catalogueCheckCmd) Run(s *session) error {
 	}
 	_, err = fmt.Fprintf(s.out, "%s is good: %s, %s, %s.\n", c.File, count(own, "permission"), count(endpoints, "endpoint"), count(len(parsed.Roles()), "role"))
 	return err
+}
+
+// checked prints what is wrong with a catalogue: {"problems":[{"line":2,"detail":"…"}]}.
+func (s *session) checked(err error) error {
+	type problem struct {
+		Line   int    `json:"line"`
+		Detail string `json:"detail"`
+	}
+	problems := []problem{}
+	var unread *catalogue.Error
+	if errors.As(err, &unread) {
+		for _, p := range unread.Problems {
+			problems = append(problems, problem(p))
+		}
+	}
+	if err := s.json(map[string][]problem{"problems": problems}); err != nil || len(problems) == 0 {
+		return err
+	}
+	return errRefused
 }
 
 func printableLines(lines []string) string {

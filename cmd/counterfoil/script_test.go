@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(postgrestest.Runner{M: m}, map[string]func(){"counterfoil": main, "curl": curl})
 }
 
+// raceOptions keeps the race detector from letting every command sleep a second before it exits.
+const raceOptions = "GORACE=atexit_sleep_ms=0"
+
 // Each script has a machine of its own: a directory, no COUNTERFOIL_ in the environment, and these words beside those of
 // testscript:
 //
@@ -45,7 +48,7 @@ func params(dir string, environment []string) testscript.Params {
 		Dir:                dir,
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
-			env.Vars = append(env.Vars, "TZ=UTC")
+			env.Vars = append(env.Vars, "TZ=UTC", raceOptions)
 			env.Vars = append(env.Vars, environment...)
 			s := new(running)
 			env.Values[serviceKey{}] = s
@@ -153,7 +156,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	s.log.reset()
 	s.cmd = exec.Command("counterfoil", arguments...)
 	s.cmd.Dir = ts.MkAbs(".")
-	s.cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "TZ=UTC", "HOME=" + ts.Getenv("HOME")}
+	s.cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "TZ=UTC", raceOptions, "HOME=" + ts.Getenv("HOME")}
 	for _, name := range strings.Fields(ts.Getenv("SERVER_ENV")) { // names of variables to pass on
 		s.cmd.Env = append(s.cmd.Env, name+"="+ts.Getenv(name))
 	}
