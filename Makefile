@@ -73,5 +73,5 @@ fuzz: ## every fuzz target for 10 s (FUZZTIME=…)
 	done
 
 .PHONY: bench
-bench: ## measure, and print ratios; docs/benchmarks.md says what they mean
-	@if [ -d bench ]; then cd bench && $(GO) run .; else $(GO) test -run '^$$' -bench . -benchmem ./...; fi
+bench: ## measure, and print ratios (BENCHFLAGS=-gate); docs/benchmarks.md says what they mean
+	$(GO) run ./bench $(BENCHFLAGS)
