@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -35,23 +36,23 @@ const example = "example"
 
 func (c *quickstartCmd) Run(ctx context.Context, s *session) error {
 	first := setupCmd{storage: c.storage, Organization: "Example", Email: "you@example.com"}
-	if _, err := first.setUp(ctx, exampleCatalogue); err != nil && !errors.Is(err, registry.ErrSetUp) {
+	fresh, err := first.setUp(ctx, exampleCatalogue)
+	if err != nil && !errors.Is(err, registry.ErrSetUp) {
 		return err
 	}
 	return c.serve(ctx, s, func(ctx context.Context, running *server.Server) error {
-		return welcome(ctx, s, running, c.Data)
+		return c.welcome(ctx, s, running, tryout{URL: running.URL, Owner: fresh.OwnerToken})
 	})
 }
 
 // welcome makes tokens to try and prints what to do with them. Where the example is no more what quickstart made, the
 // service runs all the same.
-func welcome(ctx context.Context, s *session, running *server.Server, data string) error {
-	try := tryout{URL: running.URL}
+func (c *quickstartCmd) welcome(ctx context.Context, s *session, running *server.Server, try tryout) error {
 	err := try.issue(ctx, running.Registry)
 	var refused *counterfoil.Error
 	switch {
 	case errors.Is(err, counterfoil.Refuse(counterfoil.CodeNotFound, "")):
-		s.say("counterfoil: no token was made: %s was not set up by quickstart; use the tokens that \"counterfoil setup\" printed", data)
+		s.say("counterfoil: no token was made: %s was not set up by quickstart; use the tokens that \"counterfoil setup\" printed", c.Data)
 		return nil
 	case errors.As(err, &refused) && refused.Code != counterfoil.CodeUnavailable:
 		s.say("counterfoil: no token was made: %v", s.explained(err))
@@ -63,7 +64,7 @@ func welcome(ctx context.Context, s *session, running *server.Server, data strin
 	return err
 }
 
-// issue makes the tokens, in the organization that quickstart set up.
+// issue makes the tokens that are not there yet, in the organization that quickstart set up.
 func (t *tryout) issue(ctx context.Context, r *registry.Registry) error {
 	org, err := r.Resolve(ctx, registry.Operator(), example)
 	if err != nil {
@@ -88,6 +89,9 @@ func (t *tryout) issue(ctx context.Context, r *registry.Registry) error {
 		{&t.Owner, org, counterfoil.Draft{Kind: counterfoil.KindPersonal, Name: "quickstart: owner", Owner: owner, Permissions: personal}},
 		{&t.System, "", counterfoil.Draft{Kind: counterfoil.KindSystem, Name: "quickstart: gateway", Permissions: []string{counterfoil.PermTokensVerify}}},
 	} {
+		if *wanted.to != "" {
+			continue
+		}
 		wanted.draft.ExpiresIn = &life
 		created, err := r.CreateToken(ctx, registry.Operator(), wanted.org, wanted.draft)
 		if err != nil {
@@ -148,7 +152,7 @@ func (t tryout) text() string {
 	if t.Permission != "" {
 		query, asked = "?permission="+t.Permission, fmt.Sprintf(`,"permissions":[%q]`, t.Permission)
 	}
-	return strings.NewReplacer("{url}", t.URL, "{token}", t.Token, "{owner}", t.Owner, "{system}", t.System, "{query}", query, "{asked}", asked,
+	return strings.NewReplacer("{command}", quoted(os.Args[0]), "{url}", t.URL, "{token}", t.Token, "{owner}", t.Owner, "{system}", t.System, "{query}", query, "{asked}", asked,
 		"{permission}", t.Permission).Replace(`
 A token, good for {permission} and for 24 h:
 
@@ -169,7 +173,7 @@ Revoke it, then ask again:
 To manage tokens from another terminal, as the owner:
 
   export COUNTERFOIL_URL={url} COUNTERFOIL_TOKEN={owner}
-  counterfoil token list
+  {command} token list
 
 Ctrl-C stops it. The next start prints new tokens.
 `)
