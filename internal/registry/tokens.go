@@ -44,7 +44,7 @@ func (w *work) createToken(draft counterfoil.Draft) (created counterfoil.Created
 	default:
 		ownerID = w.member.ID
 	}
-	if draft.Kind != counterfoil.KindPersonal && !w.has(counterfoil.PermTokensWrite) {
+	if (draft.Kind != counterfoil.KindPersonal || w.member.ID == "") && !w.has(counterfoil.PermTokensWrite) {
 		return created, errMissing
 	}
 	var owner *store.Member
