@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 	"reflect"
@@ -65,23 +66,29 @@ func (a *API) permit(r *http.Request, token string) (within string, err error) {
 
 var verifyPermission = []string{counterfoil.PermTokensVerify}
 
-// question reads a JSON body into dst and finds the caller.
-func (a *API) question(w http.ResponseWriter, r *http.Request, dst any) (within string, err error) {
+// question reads a JSON body into dst and finds the caller. Faults of schema are not an error yet: what is right is in
+// dst, so that one answer can name what is wrong with the rest.
+func (a *API) question(w http.ResponseWriter, r *http.Request, dst any) (within string, faults []counterfoil.Problem, err error) {
 	token, err := web.Credential(r)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if within, err = a.permit(r, token); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if err := web.RequireJSON(r); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	body, err := web.ReadBody(w, r, bodyLimit)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	return within, web.DecodeStrict(body, dst)
+	err = web.DecodeStrict(body, dst)
+	var refused *counterfoil.Error
+	if err != nil && errors.As(err, &refused) && len(refused.Problems) > 0 {
+		return within, refused.Problems, nil
+	}
+	return within, nil, err
 }
 
 // attemptOf turns a question into an attempt on the product's API, and says what cannot be read of it.
@@ -106,13 +113,13 @@ func attemptOf(q *counterfoil.Question, at string) (attempt counterfoil.Attempt,
 
 func (a *API) verify(w http.ResponseWriter, r *http.Request) {
 	var q counterfoil.Question
-	within, err := a.question(w, r, &q)
+	within, problems, err := a.question(w, r, &q)
 	if err != nil {
 		web.WriteProblem(w, r, err)
 		return
 	}
-	attempt, problems := attemptOf(&q, "")
-	if len(problems) > 0 {
+	attempt, found := attemptOf(&q, "")
+	if problems = append(problems, found...); len(problems) > 0 {
 		web.WriteProblem(w, r, counterfoil.Invalid(problems))
 		return
 	}
@@ -130,14 +137,13 @@ func (a *API) verify(w http.ResponseWriter, r *http.Request) {
 
 func (a *API) batch(w http.ResponseWriter, r *http.Request) {
 	var b batch
-	within, err := a.question(w, r, &b)
+	within, problems, err := a.question(w, r, &b)
 	if err != nil {
 		web.WriteProblem(w, r, err)
 		return
 	}
 	attempts := make([]counterfoil.Attempt, len(b.Questions))
-	var problems []counterfoil.Problem
-	if n := len(b.Questions); n == 0 || n > maxBatch {
+	if n := len(b.Questions); n > maxBatch || n == 0 && len(problems) == 0 {
 		problems = append(problems, counterfoil.Problem{Pointer: "/questions", Code: counterfoil.CodeValidationFailed, Detail: "ask 1 to 100 questions"})
 	} else {
 		for i := range b.Questions {

@@ -170,8 +170,23 @@ func (a *API) revokePresented(w http.ResponseWriter, r *http.Request) (receipt c
 	caller.Attempt.Audience = counterfoil.AudienceAPI
 	org, _ := v.Organization()
 	revoked, err := a.Registry.RevokeToken(r.Context(), caller, org, v.TokenID(), reason)
-	if errors.Is(err, counterfoil.Refuse(counterfoil.CodeNotFound, "")) {
-		err = nil // another organization's token is a token that is not known
+	if errors.Is(err, notFound) {
+		err = a.unrevoked(r, caller, org)
 	}
 	return revoked.Receipt, err
+}
+
+var notFound = counterfoil.Refuse(counterfoil.CodeNotFound, "")
+
+// unrevoked answers for a token that the caller presented and may not act on. Another organization's, or a deleted one's,
+// is a token that is not known; one within the caller's reach is still good, and nobody is told that it is gone.
+func (a *API) unrevoked(r *http.Request, caller registry.Caller, org string) error {
+	_, err := a.Registry.Resolve(r.Context(), caller, org)
+	switch {
+	case errors.Is(err, notFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	return counterfoil.Refuse(counterfoil.CodeMissingPermission, "This credential may revoke itself; another token takes "+counterfoil.PermTokensWrite+".")
 }

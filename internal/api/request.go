@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"io"
 	"net/url"
 	"reflect"
 	"strconv"
@@ -25,13 +24,15 @@ const bodyLimit = 64 << 10
 // readBody reads the body and checks its form: JSON without duplicate members, of the route's schema. Faults of schema
 // are gathered, so that the operation can add what it finds wrong with the rest.
 func (c *call) readBody() error {
-	optional := c.route.bodyOptional
-	if optional && (c.r.ContentLength == 0 || (c.r.ContentLength < 0 && c.r.Header.Get("Content-Type") == "")) {
-		if _, err := io.Copy(io.Discard, io.LimitReader(c.r.Body, bodyLimit)); err != nil {
+	if c.route.bodyOptional && (c.r.ContentLength == 0 || c.r.Header.Get("Content-Type") == "") {
+		body, err := web.ReadBody(c.w, c.r, bodyLimit) // its length may not be announced
+		if err != nil {
 			return err
 		}
-		c.body = []byte("{}")
-		return nil
+		if len(body) == 0 {
+			c.body = []byte("{}")
+			return nil
+		}
 	}
 	if err := web.RequireJSON(c.r); err != nil {
 		return err
@@ -56,11 +57,46 @@ func (c *call) readBody() error {
 				name, _, _ = strings.Cut(name, " ")
 				d.Location, d.Message = d.Location+"."+name, "this is required"
 			}
-			c.faults = append(c.faults, counterfoil.Problem{Pointer: pointer(d.Location), Code: counterfoil.CodeValidationFailed, Detail: d.Message})
+			c.faults = append(c.faults, counterfoil.Problem{Pointer: pointer(d.Location), Code: counterfoil.CodeValidationFailed, Detail: plainWords(d.Message)})
 		}
 	}
 	c.findNUL("", value)
 	return nil
+}
+
+// wordings says in plain words what the schema library says of a value.
+var wordings = []struct{ from, to string }{
+	{"expected string to be RFC 5322 email", "this is not an e-mail address"},
+	{"expected string to be RFC 3339", "give a time such as 2026-01-31T12:00:00Z"},
+	{"expected string to be", "give"},
+	{"expected string", "give text"},
+	{"expected integer", "give a whole number"},
+	{"expected number >=", "give at least"},
+	{"expected number <=", "give at most"},
+	{"expected number", "give a number"},
+	{"expected boolean", "give true or false"},
+	{"expected array length >=", "the shortest list has"},
+	{"expected array length <=", "the longest list has"},
+	{"expected array", "give a list"},
+	{"expected object", "give an object"},
+	{"expected length >= 1", "this is empty"},
+	{"expected length <=", "the most characters are"},
+	{"expected value to be one of", "give one of"},
+	{"unexpected property", "there is no such member"},
+}
+
+func plainWords(message string) string {
+	for _, w := range wordings {
+		rest, ok := strings.CutPrefix(message, w.from)
+		switch {
+		case !ok:
+		case strings.HasSuffix(w.from, "=") || strings.HasSuffix(w.from, "of") || strings.HasSuffix(w.from, "be"):
+			return w.to + rest
+		default:
+			return w.to
+		}
+	}
+	return message
 }
 
 // findNUL reports strings with a NUL character, which no database column takes.
