@@ -66,7 +66,11 @@ func (r *Registry) ApplyCatalogue(ctx context.Context, c Caller, text string) (a
 		}
 		var problems []counterfoil.Problem
 		for _, p := range mistakes.Problems {
-			problems = append(problems, invalid("/source", fmt.Sprintf("line %d: %s", p.Line, p.Detail)))
+			detail := p.Detail
+			if p.Line > 0 { // 0: the file as a whole
+				detail = fmt.Sprintf("line %d: %s", p.Line, p.Detail)
+			}
+			problems = append(problems, invalid("/source", detail))
 		}
 		return false, receipt, counterfoil.Invalid(problems)
 	}

@@ -144,7 +144,7 @@ func (w *work) lockOut(g Guarded, change func(*rules.Compiled)) error {
 	}
 	if code := judge.Use(&record, holder, &next.Rules, &attempt, w.tx.Now(), nil); code != counterfoil.CodeOK {
 		return counterfoil.Refuse(counterfoil.CodeWouldLockOut,
-			"This rule would refuse the very credential that saves it ("+judge.Message(code)+"). Send \"allow_lock_out\": true to save it all the same.")
+			"This rule would refuse the very credential that saves it ("+string(code)+"). Send \"allow_lock_out\": true to save it all the same.")
 	}
 	return nil
 }
