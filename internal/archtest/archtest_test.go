@@ -42,6 +42,8 @@ var floors = []archtest.Rule{
 	{Package: "internal/postgrestest", Floor: 1, May: "internal/postgrestest/child", Modules: true},
 	{Package: "internal/nginxtest", Floor: 1, May: "internal/postgrestest/child", Modules: true},
 	{Package: "internal/archtest", Floor: 1},
+	{Package: "internal/acceptance", Floor: 5, May: "anything"},
+	{Package: "internal/docstest", Floor: 1},
 }
 
 func TestFloors(t *testing.T) {
