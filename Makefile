@@ -72,6 +72,10 @@ fuzz: ## every fuzz target for 10 s (FUZZTIME=…)
 		(cd "$${file%/*}" && $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) .); \
 	done
 
+.PHONY: soak
+soak: ## kill the server 1000 times while clients write (KILLS=…), and look for what is lost
+	COUNTERFOIL_SOAK=$(or $(KILLS),1000) $(GO) test -count 1 -run '^TestKill$$' -timeout 3h -v ./internal/e2e
+
 .PHONY: bench
 bench: ## measure, and print ratios (BENCHFLAGS=-gate); docs/benchmarks.md says what they mean
 	$(GO) run ./bench $(BENCHFLAGS)

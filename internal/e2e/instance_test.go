@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -188,16 +187,6 @@ func soak(t testing.TB, normal int) int {
 	n, err := strconv.Atoi(cmp.Or(os.Getenv("COUNTERFOIL_SOAK"), strconv.Itoa(normal)))
 	if err != nil || n < 1 {
 		t.Fatal(fmt.Errorf("COUNTERFOIL_SOAK is a number of kills, not %q", os.Getenv("COUNTERFOIL_SOAK")))
-	}
-	return n
-}
-
-// lines counts the lines of a text that hold part.
-func lines(text, part string) (n int) {
-	for line := range strings.Lines(text) {
-		if strings.Contains(line, part) {
-			n++
-		}
 	}
 	return n
 }
