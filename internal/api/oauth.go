@@ -164,11 +164,14 @@ func (a *API) revokePresented(w http.ResponseWriter, r *http.Request) (receipt c
 		revoked, err := a.Registry.RevokeCurrentToken(r.Context(), caller, reason)
 		return revoked.Receipt, err
 	}
-	if caller.Kind == counterfoil.KindIntegration {
+	org, _ := v.Organization()
+	switch {
+	case caller.Kind != counterfoil.KindSystem && org != caller.Organization:
+		return receipt, nil // not a token that this caller may know of
+	case caller.Kind == counterfoil.KindIntegration:
 		return receipt, counterfoil.Refuse(counterfoil.CodeWrongAudience, "An integration token revokes itself alone.")
 	}
 	caller.Attempt.Audience = counterfoil.AudienceAPI
-	org, _ := v.Organization()
 	revoked, err := a.Registry.RevokeToken(r.Context(), caller, org, v.TokenID(), reason)
 	if errors.Is(err, notFound) {
 		err = a.unrevoked(r, caller, org)
@@ -178,8 +181,8 @@ func (a *API) revokePresented(w http.ResponseWriter, r *http.Request) (receipt c
 
 var notFound = counterfoil.Refuse(counterfoil.CodeNotFound, "")
 
-// unrevoked answers for a token that the caller presented and may not act on. Another organization's, or a deleted one's,
-// is a token that is not known; one within the caller's reach is still good, and nobody is told that it is gone.
+// unrevoked answers for a token that the caller presented and may not act on. That of a deleted organization is gone; any
+// other is still good, and nobody is told that it is gone.
 func (a *API) unrevoked(r *http.Request, caller registry.Caller, org string) error {
 	_, err := a.Registry.Resolve(r.Context(), caller, org)
 	switch {
