@@ -131,6 +131,17 @@ func checkOrder(t *testing.T, o *tenant) {
 	}
 }
 
+// everySurface asks about a dead token wherever one can, this API included.
+func (o *tenant) everySurface(t *testing.T, what, token, want string) {
+	t.Helper()
+	expect(t, what+", forward auth", o.ask(t, token, "GET /v1/authorize", ""), want)
+	expect(t, what+", this API", o.ask(t, token, "GET permissions", ""), want)
+	expect(t, what+", itself", o.ask(t, token, "GET /v1/tokens/current", ""), want)
+	expect(t, what+", introspection", o.form(t, o.SystemToken, "/oauth2/introspect", url.Values{"token": {token}}), "200 inactive")
+	a := o.world.ask(t, o.SystemToken, "POST /v1/verify/batch", `{"questions":[{"token":"x"},`+question(token)+`]}`)
+	expectAt(t, what+", batch", a, "verdicts.1.code", want[len("401 "):])
+}
+
 // checkBatch: answers in the order of the questions, as they are one by one.
 func checkBatch(t *testing.T, o *tenant) {
 	var questions, want []string

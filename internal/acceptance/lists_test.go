@@ -196,6 +196,22 @@ func paging(t *testing.T, o *tenant) {
 	}
 }
 
+// defaultPage: fifty rows unless asked otherwise.
+func defaultPage(t *testing.T, o *tenant) {
+	for n := range 51 {
+		must(t, "filter", o.ask(t, o.token, "POST ip-filters", fmt.Sprintf(`{"name":"f%02d","rules":"allow all"}`, n)), "201")
+	}
+	for query, want := range map[string]int{"": 50, "?limit=50": 50, "?limit=51": 51, "?limit=200": 51} {
+		a := o.ask(t, o.token, "GET ip-filters"+query, "")
+		if got := a.count("data"); got != want || (a.at("next_cursor") == "null") != (want == 51) {
+			t.Errorf("GET ip-filters%s has %d of 51 rows, then %s", query, got, a.at("next_cursor"))
+		}
+	}
+	if empty := o.ask(t, o.token, "GET members?q=nobody", ""); empty.text() != `{"data":[],"next_cursor":null}` {
+		t.Errorf("an empty list is %s", empty.text())
+	}
+}
+
 // pagesOfTheInstance looks at lists that other tests add to at the same time: no row twice, five at least.
 func pagesOfTheInstance(t *testing.T, path string, page func(string) ([]string, string)) {
 	t.Helper()

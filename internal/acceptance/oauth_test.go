@@ -54,7 +54,9 @@ func revocation(t *testing.T, o *tenant) {
 		return o.form(t, caller, "/oauth2/revoke", url.Values{"token": {token}})
 	}
 	self := o.orgToken(t)
-	must(t, "itself", revoke(self.secret, self.secret), "200")
+	if a := must(t, "itself", revoke(self.secret, self.secret), "200"); !strings.HasPrefix(a.header.Get("Counterfoil-Receipt"), "rcp_") {
+		t.Error("a revocation without a receipt")
+	}
 	o.expectVerdict(t, "itself", self.secret, "token_revoked")
 	siem := must(t, "siem", o.ask(t, o.token, "POST tokens", `{"kind":"integration","name":"x","integration":"custom"}`), "201").at("secret")
 	member := o.person(t, "viewer")
@@ -80,6 +82,15 @@ func revocation(t *testing.T, o *tenant) {
 		t.Errorf("another organization's token answers %s, one that does not exist %s", foreign, absent)
 	}
 	o.expectVerdict(t, "another organization's token", theirs.secret, "ok")
+	system := o.systemToken(t)
+	for name, caller := range map[string]string{"an owner": o.token, "an integration token": must(t, "siem", o.ask(t, o.token, "POST tokens", `{"kind":"integration","name":"x","integration":"custom"}`), "201").at("secret")} {
+		for what, secret := range map[string]string{"another organization's token": theirs.secret, "a system token": system.secret} {
+			if a := revoke(caller, secret); a.String() != absent.String() {
+				t.Errorf("%s tells %s from one that does not exist: %s", name, what, a)
+			}
+			o.expectVerdict(t, what, secret, "ok")
+		}
+	}
 	twice := o.orgToken(t)
 	expect(t, "once", revoke(o.token, twice.secret), "200")
 	expect(t, "twice", revoke(o.token, twice.secret), "200")

@@ -29,6 +29,12 @@ func idempotency(t *testing.T, o *tenant) {
 	must(t, "the token is revoked", o.ask(t, o.token, "DELETE tokens/"+first.at("token.id"), ""), "200")
 	expectAt(t, "a replay shows it as it is", o.ask(t, o.token, "POST tokens", token, key, "k1"), "token.status", "revoked")
 
+	system := o.ask(t, o.SystemToken, "POST /v1/system/tokens", `{"name":"once"}`, key, o.id)
+	expect(t, "a system token", system, "201")
+	again = o.ask(t, o.SystemToken, "POST /v1/system/tokens", `{"name":"once"}`, key, o.id)
+	expect(t, "a system token again", again, "409 already_created")
+	expectAt(t, "a system token again", again, "token.id", system.at("token.id"))
+
 	refused := `{"kind":"organization","name":"x","permissions":["devices:fly"]}`
 	expect(t, "a refused request", o.ask(t, o.token, "POST tokens", refused, key, "k3"), "422 validation_failed /permissions/0")
 	expect(t, "its key is still free", o.ask(t, o.token, "POST tokens", token, key, "k3"), "201")

@@ -138,6 +138,7 @@ func expiryAndGrace(t *testing.T, o *tenant) {
 	o.expectVerdict(t, "before it expires", secret, "ok")
 	o.advance(2 * time.Second)
 	o.expectVerdict(t, "when it expires", secret, "token_expired")
+	o.everySurface(t, "expired", secret, "401 token_expired")
 	expect(t, "this API, expired", o.ask(t, secret, "GET tokens", ""), "401 token_expired")
 	expectAt(t, "expired", o.ask(t, o.token, "GET tokens/"+id, ""), "status", "expired")
 	if got := o.ask(t, o.token, "GET tokens?status=expired", "").names(); got != "short" {

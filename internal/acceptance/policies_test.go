@@ -94,6 +94,7 @@ func longestLifetime(t *testing.T, o *tenant) {
 	o.advance(120 * time.Second)
 	must(t, "a longest lifetime", o.ask(t, o.token, "PUT policies/organization", `{"max_lifetime_seconds":60}`), "200")
 	o.expectVerdict(t, "older than that", token.secret, "max_lifetime_exceeded")
+	o.everySurface(t, "older than that", token.secret, "403 max_lifetime_exceeded")
 	expectAt(t, "older than that", o.ask(t, o.token, "GET tokens/"+token.id, ""), "status", "expired")
 	must(t, "rotation", o.ask(t, o.token, "POST tokens/"+token.id+"/rotate", `{"grace_seconds":3600}`), "200")
 	o.expectVerdict(t, "rotation renews nothing", token.secret, "max_lifetime_exceeded")

@@ -25,7 +25,7 @@ func whyRefused(t *testing.T, o *tenant) {
 	}
 	admin, auditor := o.person(t, "admin"), o.orgToken(t, "counterfoil.tokens:read")
 	for name, reader := range map[string]string{"an owner": o.token, "an admin": admin.token, "an organization token that may read tokens": auditor.secret, "the instance": o.SystemToken} {
-		r := must(t, name, o.ask(t, reader, "GET refusals/"+ref, ""), "200 ip_not_allowed")
+		r := must(t, name, o.ask(t, reader, "GET refusals/"+ref, ""), "200")
 		for path, want := range map[string]string{"id": ref, "token_id": id, "ip": "192.0.2.66", "count": "2", "endpoint": "GET /api/devices", "permissions": `["devices:read"]`} {
 			expectAt(t, name, r, path, want)
 		}
@@ -51,10 +51,10 @@ func whyRefused(t *testing.T, o *tenant) {
 	}
 	atAPI := o.ask(t, o.orgToken(t).secret, "GET policies", "")
 	_, found, _ := strings.Cut(atAPI.at("detail"), "Reference: ")
-	expect(t, "a refusal of this API has a reference too", o.ask(t, o.token, "GET refusals/"+found, ""), "200 missing_permission")
+	expect(t, "a refusal of this API has a reference too", o.ask(t, o.token, "GET refusals/"+found, ""), "200")
 	gate := o.ask(t, o.orgToken(t).secret, "GET /v1/authorize?permission=devices:read", "")
 	_, found, _ = strings.Cut(gate.at("detail"), "Reference: ")
-	expect(t, "a refusal of a gateway has one", o.ask(t, o.token, "GET refusals/"+found, ""), "200 missing_permission")
+	expect(t, "a refusal of a gateway has one", o.ask(t, o.token, "GET refusals/"+found, ""), "200")
 	unknown := o.ask(t, "cfl_org_nonsense", "GET policies", "")
 	if strings.Contains(unknown.text(), "ref_") {
 		t.Errorf("who proved nothing gets a reference: %s", unknown.text())

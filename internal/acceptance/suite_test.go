@@ -48,6 +48,7 @@ var suite = []struct {
 	{"problems", problems},
 	{"not_found", notFound},
 	{"paging", paging},
+	{"paging_default", defaultPage},
 	{"idempotency", idempotency},
 	{"versions", versions},
 	{"receipts", receipts},

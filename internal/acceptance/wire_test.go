@@ -104,7 +104,7 @@ func (a answer) String() string {
 		return out
 	}
 	switch {
-	case b.Code != "":
+	case b.Code != "" && (a.status >= 300 || b.Active != nil):
 		out += " " + b.Code
 	case b.Active != nil && *b.Active:
 		out += " active"
