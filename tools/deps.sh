@@ -34,8 +34,6 @@ have_c_compiler || missing "a C compiler" "the race detector links with it" "gcc
 have_postgres || missing "PostgreSQL 15 or later" "the store's tests run on both engines" postgresql
 have_any nginx /usr/sbin/nginx /usr/local/sbin/nginx ||
 	missing "nginx" "the gateway tests put a real one before a real API" nginx
-have_any chromium chromium-browser google-chrome "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" ||
-	missing "Chromium" "the console's tests drive a real browser" chromium
 
 [ -n "$packages" ] || exit 0
 

@@ -63,7 +63,9 @@ func (a *API) authorized(r *http.Request) (v verify.Result, err error) {
 		if err != nil {
 			return v, errUnclear
 		}
-		q.Permissions = values["permission"]
+		if q.Permissions = values["permission"]; len(q.Permissions) > 0 && clientsQuery(r) {
+			return v, errUnclear
+		}
 	}
 	if len(q.Permissions) == 0 {
 		if q.Method, q.Path, err = endpointOf(r.Header); err != nil {
@@ -76,6 +78,19 @@ func (a *API) authorized(r *http.Request) (v verify.Result, err error) {
 // errUnclear refuses a request of which the gateway does not say clearly what is asked: a client may have added headers
 // of its own beside the gateway's.
 var errUnclear = counterfoil.Refuse(counterfoil.CodeMissingPermission, "The gateway does not say clearly which endpoint is asked for.")
+
+// clientsQuery reports whether the query of the question is the one that the end client sent to the gateway: a gateway
+// that passes it on lets clients choose the permission that they are asked for.
+func clientsQuery(r *http.Request) bool {
+	for _, name := range [...]string{"X-Forwarded-Uri", "X-Original-Uri", "X-Original-Url"} {
+		for _, target := range r.Header[name] {
+			if _, query, _ := strings.Cut(target, "?"); query == r.URL.RawQuery {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // endpointOf reads the method and path that the gateway was asked for. Each of them may be named by several headers, but
 // all that are there must agree; with no path at all the token is only authenticated.

@@ -18,8 +18,8 @@ import (
 	"github.com/counterfoil/counterfoil/internal/web"
 )
 
-// bodyLimit is the size of a management request's body in bytes.
-const bodyLimit = 64 << 10
+// bodyLimit is the size of a request's body in bytes.
+const bodyLimit = web.MaxBody
 
 // readBody reads the body and checks its form: JSON without duplicate members, of the route's schema. Faults of schema
 // are gathered, so that the operation can add what it finds wrong with the rest.
@@ -49,6 +49,9 @@ func (c *call) readBody() error {
 	if err := json.Unmarshal(body, &value); err != nil {
 		return counterfoil.Refuse(counterfoil.CodeMalformedJSON, "The body is not JSON.")
 	}
+	if c.findValue("", value); len(c.faults) > 0 {
+		return counterfoil.Invalid(c.faults) // and nothing else is said: no answer repeats a value
+	}
 	path, result := huma.NewPathBuffer(nil, 0), &huma.ValidateResult{}
 	huma.Validate(c.schemas, c.route.schema, path, huma.ModeWriteToServer, value, result)
 	for _, e := range result.Errors {
@@ -60,7 +63,11 @@ func (c *call) readBody() error {
 			c.faults = append(c.faults, counterfoil.Problem{Pointer: pointer(d.Location), Code: counterfoil.CodeValidationFailed, Detail: plainWords(d.Message)})
 		}
 	}
-	c.findNUL("", value)
+	eachText("", value, func(at, text string) {
+		if strings.ContainsRune(text, 0) {
+			c.fault(at, "text holds no NUL character") // no database column takes it
+		}
+	})
 	return nil
 }
 
@@ -99,22 +106,32 @@ func plainWords(message string) string {
 	return message
 }
 
-// findNUL reports strings with a NUL character, which no database column takes.
-func (c *call) findNUL(at string, value any) {
+// findValue reports texts that hold a token's value: somebody has pasted it where it would be kept (S1).
+func (c *call) findValue(at string, value any) {
+	eachText(at, value, func(at, text string) {
+		if c.Verifier.HoldsValue(text) {
+			c.fault(at, "this holds a token's value, which is never kept: take it out, and revoke that token if anyone has seen it")
+		}
+	})
+}
+
+// eachText calls see with every string of a JSON value and where it is. A member whose name is too long to be one of
+// ours is seen at the object that holds it.
+func eachText(at string, value any, see func(at, text string)) {
 	switch v := value.(type) {
 	case string:
-		if strings.ContainsRune(v, 0) {
-			c.fault(at, "text holds no NUL character")
-		}
+		see(at, v)
 	case []any:
 		for i, e := range v {
-			c.findNUL(at+"/"+strconv.Itoa(i), e)
+			eachText(at+"/"+strconv.Itoa(i), e, see)
 		}
 	case map[string]any:
 		for name, e := range v {
+			inside := at
 			if len(name) <= longestName {
-				c.findNUL(at+"/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(name), e)
+				inside += "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 			}
+			eachText(inside, e, see)
 		}
 	}
 }
@@ -194,6 +211,10 @@ func (c *call) readOnce() {
 	}
 	key := keys[0]
 	bad := len(keys) > 1 || key == "" || len(key) > 255 || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' })
+	if !bad && c.Verifier.HoldsValue(key) {
+		c.fault("Idempotency-Key:", "this holds a token's value; make a random key")
+		return
+	}
 	if bad {
 		c.fault("Idempotency-Key:", "an idempotency key is 1 to 255 visible ASCII characters, given once")
 		return

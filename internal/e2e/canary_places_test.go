@@ -67,9 +67,6 @@ func (a *aviary) headers() {
 		{"GET", tokens, ""},
 	} {
 		for _, name := range []string{"User-Agent", "Idempotency-Key", "X-Request-Id", "Referer", "X-Forwarded-For", "X-Forwarded-Host", "Traceparent", "Origin"} {
-			if !pastedTokensAreRefused && (name == "User-Agent" || name == "Idempotency-Key") {
-				continue // an event keeps the one, the answers kept for repetitions the other
-			}
 			c := a.canary("the header " + name + " of a good " + q[0])
 			a.send(q[0], q[1], with("Authorization", "Bearer "+a.SystemToken, "Content-Type", "application/json", name, c), q[2])
 		}
@@ -128,11 +125,9 @@ func (a *aviary) route(method, pattern, strange string) {
 		system = "Bearer " + c
 	}
 	query := "?" + url.Values{"limit": {c}, "cursor": {c}, "q": {c}, "sort": {c}, "status": {c}, "permission": {c}, c: {c}}.Encode()
-	bodies := []string{"", `{"name":"` + c, `{"` + c + `":1}`, `{"` + c + `":1,"` + c + `":2}`, `"` + c + `"`, c}
-	if pastedTokensAreRefused {
-		bodies = append(bodies, strings.ReplaceAll(`{"name":["☃"],"kind":"☃","permissions":["☃"],"email":"☃","roles":["☃"],"rules":"☃","token":"☃","expires_at":"☃",
-			"owner":"☃","ip_filter":"☃","status":"☃","ip":"☃","reason":["☃"]}`, "☃", c))
-	}
+	bodies := []string{"", `{"name":"` + c, `{"` + c + `":1}`, `{"` + c + `":1,"` + c + `":2}`, `"` + c + `"`, c,
+		strings.ReplaceAll(`{"name":["☃"],"kind":"☃","permissions":["☃"],"email":"☃","roles":["☃"],"rules":"☃","token":"☃","expires_at":"☃",
+			"owner":"☃","ip_filter":"☃","status":"☃","ip":"☃","reason":["☃"]}`, "☃", c)}
 	for _, body := range bodies {
 		a.send(method, real, with("Authorization", system, "Content-Type", text), body)
 		a.send(method, real+query, with("Authorization", system, "Content-Type", text), body)

@@ -39,7 +39,7 @@ func (n *refusals) explain(r *Result, q *Request, now counterfoil.Instant) *refu
 		steps = []byte("[]")
 	}
 	out := &refusal{name: r.entry.name, closes: now.Plus(refusalWindow), dirty: true, Refusal: store.Refusal{
-		ID: store.NewID("ref"), Organization: r.entry.home.org.id, Token: tokenID(r.entry.id), Code: r.Code, Permissions: kept,
+		ID: store.NewID("ref"), Organization: r.entry.home.org.id, Token: tokenID(r.id), Code: r.Code, Permissions: kept,
 		FirstAt: now, LastAt: now, Count: 1, Trace: string(steps),
 	}}
 	if q.IP.IsValid() {
@@ -55,15 +55,20 @@ func (n *refusals) explain(r *Result, q *Request, now counterfoil.Instant) *refu
 // as the presented one.
 func masked(text, presented string) string {
 	prefix, _, _ := strings.Cut(presented, "_")
+	return crossedOut(text, prefix)
+}
+
+func crossedOut(text, prefix string) string {
 	shown := len(prefix) + len("_pat_") + 12
+	whole := shown + 30 + 6 // secret and checksum
 	for from := 0; ; {
 		i := strings.Index(text[from:], prefix+"_")
-		if i < 0 || from+i+len(presented) > len(text) {
+		if i < 0 || from+i+whole > len(text) {
 			return text
 		}
 		i += from
-		if _, ok := secret.Parse(text[i : i+len(presented)]); ok {
-			text = text[:i+shown] + strings.Repeat("x", len(presented)-shown) + text[i+len(presented):]
+		if _, ok := secret.Parse(text[i : i+whole]); ok {
+			text = text[:i+shown] + strings.Repeat("x", whole-shown) + text[i+whole:]
 		}
 		from = i + 1
 	}
@@ -80,4 +85,13 @@ func plain(text string) string {
 		end--
 	}
 	return text[:end] + "…"
+}
+
+// HoldsValue reports whether text holds a token's value of this instance, whole and well-formed: such a text is not to be
+// kept or repeated (S1).
+func (v *Verifier) HoldsValue(text string) bool { return v.Masked(text) != text }
+
+// Masked returns text with the secret part of every token value of this instance crossed out.
+func (v *Verifier) Masked(text string) string {
+	return crossedOut(text, v.Prefix)
 }

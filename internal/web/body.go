@@ -11,11 +11,8 @@ import (
 	"github.com/counterfoil/counterfoil"
 )
 
-// Limits of a body: events come many at once.
-const (
-	MaxBody       = 64 << 10
-	MaxEventsBody = 1 << 20
-)
+// MaxBody is the size of an ordinary body in bytes.
+const MaxBody = 64 << 10
 
 // RequireJSON refuses a body that does not say that it is application/json in UTF-8 (unsupported_media_type). A content
 // coding is refused too: bodies are read as they come (RFC 9110 section 15.5.16).
