@@ -62,7 +62,7 @@ func (v *Verifier) read(ctx context.Context, p *secret.Parsed, q *Request, rd *r
 			return err
 		}
 	}
-	r.Match, r.entry, r.rules, r.owner = match, e, compiled, own
+	r.Match, r.id, r.entry, r.rules, r.owner = match, p.ID, e, compiled, own
 	return nil
 }
 
@@ -86,7 +86,7 @@ func (v *Verifier) match(e *entry, presented string) (counterfoil.Match, error) 
 		}
 	}
 	if !known {
-		return counterfoil.NoMatch, fmt.Errorf("checking %s: %w", tokenID(e.id), errKey)
+		return counterfoil.NoMatch, errKey
 	}
 	return counterfoil.NoMatch, nil
 }
@@ -111,16 +111,16 @@ func (v *Verifier) token(ctx context.Context, id [12]byte, rd *reading) (*entry,
 	if (t.Kind == counterfoil.KindSystem) != (t.Organization == "") {
 		return nil, fmt.Errorf("token %s is damaged: its kind and its organization do not fit", t.ID)
 	}
-	e := v.newEntry(id, &t)
+	e := v.newEntry(&t)
 	if !rd.fresh {
-		v.cache.put(e, generation)
+		v.cache.put(id, e, generation)
 	}
 	return e, nil
 }
 
-func (v *Verifier) newEntry(id [12]byte, t *store.Token) *entry {
+func (v *Verifier) newEntry(t *store.Token) *entry {
 	e := &entry{
-		id: id, keyID: t.KeyID, paused: t.Paused, revoked: t.RevokedAt != 0, digest: t.Digest, class: v.cache.classes.of(t),
+		keyID: t.KeyID, paused: t.Paused, revoked: t.RevokedAt != 0, digest: t.Digest, class: v.cache.classes.of(t),
 		renewedAt: t.RenewedAt, expiresAt: t.ExpiresAt, name: t.Name,
 	}
 	if t.Owner != "" {

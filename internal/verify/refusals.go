@@ -73,7 +73,7 @@ func (n *refusals) run() {
 
 // note counts a refusal and returns its reference; empty when too many are open.
 func (n *refusals) note(r *Result, q *Request, now counterfoil.Instant) string {
-	key := refusalKey{r.entry.id, r.Code, q.IP}
+	key := refusalKey{r.id, r.Code, q.IP}
 	if id, ok := n.count(key, now); ok {
 		return id
 	}

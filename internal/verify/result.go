@@ -15,6 +15,7 @@ type Result struct {
 	Match     counterfoil.Match
 	Reference string // ref_…, for a refusal of a proven token
 
+	id    [12]byte
 	entry *entry
 	rules *rules.Compiled
 	owner *owner
@@ -51,7 +52,7 @@ func (r *Result) TokenID() string {
 	if r.entry == nil {
 		return ""
 	}
-	return tokenID(r.entry.id)
+	return tokenID(r.id)
 }
 
 // AppendTokenID appends tok_… to b.
@@ -59,7 +60,7 @@ func (r *Result) AppendTokenID(b []byte) []byte {
 	if r.entry == nil {
 		return b
 	}
-	return append(append(b, "tok_"...), r.entry.id[:]...)
+	return append(append(b, "tok_"...), r.id[:]...)
 }
 
 func (r *Result) Kind() counterfoil.Kind {

@@ -17,24 +17,24 @@ import (
 // A note goes into its shard; folding adds it to what is pending of its token and address; the writer takes from there.
 type touch struct {
 	v      *Verifier
-	shards [64]touchShard
+	most   int // tokens and addresses that may wait to be written
+	shards [16]touchShard
 	wake   chan struct{}
 	quit   chan struct{}
 	done   sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows
 	pending map[useKey]useSum
-	spare   []noted // an empty shard's next space
-	dropped int64   // since it was last said
+	dropped int64 // since it was last said
 
 	writing sync.Mutex // held by the one who writes
 }
 
 type touchShard struct {
-	mu      sync.Mutex
+	mu      sync.Mutex // guards uses and dropped
 	uses    []noted
 	dropped int64
-	_       [24]byte // keeps neighbours off one cache line
+	spare   []noted // empty; guarded by touch.mu
 }
 
 type noted struct {
@@ -54,16 +54,16 @@ type useSum struct {
 
 const (
 	touchEvery    = time.Second
-	touchShardMax = 4096              // notes in a shard before they are folded early
-	touchShardEnd = 4 * touchShardMax // notes in a shard that may wait to be folded; more are dropped
-	touchPending  = 1_000_000         // tokens and addresses that may wait to be written; more are dropped
-	touchRound    = 4000              // rows written a round
+	touchShardMax = 1024              // notes in a shard before they are folded early
+	touchShardEnd = 8 * touchShardMax // notes in a shard that may wait to be folded; more are dropped
+	touchPending  = 1_000_000         // tokens and addresses that may wait to be written; uses of more are dropped
+	touchRound    = 2000              // rows written a round
 	touchChunk    = 200               // rows a transaction, so that other writes are not held up
 	useDaysKept   = 40 * 24 * 60 * 60 // seconds
 )
 
 func (t *touch) start(v *Verifier) {
-	t.v, t.pending = v, map[useKey]useSum{}
+	t.v, t.most, t.pending = v, touchPending, map[useKey]useSum{}
 	t.wake, t.quit = make(chan struct{}, 1), make(chan struct{})
 	t.done.Go(t.foldEarly)
 	t.done.Go(t.run)
@@ -76,7 +76,7 @@ func (t *touch) stop() {
 }
 
 func (t *touch) note(id [12]byte, ip netip.Addr, at counterfoil.Instant) {
-	s := &t.shards[(id[2]^id[3]<<3)%64]
+	s := &t.shards[(id[2]^id[3]<<3)%16]
 	s.mu.Lock()
 	n := len(s.uses) + 1
 	if n <= touchShardEnd {
@@ -133,7 +133,7 @@ func (t *touch) fold() {
 		s := &t.shards[i]
 		s.mu.Lock()
 		uses := s.uses
-		s.uses = t.spare
+		s.uses = s.spare
 		t.dropped += s.dropped
 		s.dropped = 0
 		s.mu.Unlock()
@@ -141,14 +141,14 @@ func (t *touch) fold() {
 			t.add(n.useKey, useSum{n.at, 1})
 		}
 		clear(uses)
-		t.spare = uses[:0]
+		s.spare = uses[:0]
 	}
 }
 
 // add needs t.mu.
 func (t *touch) add(k useKey, more useSum) {
 	sum, known := t.pending[k]
-	if !known && len(t.pending) >= touchPending {
+	if !known && len(t.pending) >= t.most {
 		t.dropped += more.count
 		return
 	}

@@ -117,6 +117,8 @@ func TestUsesOutliveTheDatabase(t *testing.T) {
 	for range 3 {
 		o.wants(o.tokens["bob"].Secret, reading(), counterfoil.CodeOK)
 	}
+	over := o.refuse("ann", from(netip.Addr{}))
+	o.later(time.Minute)
 	refused := o.refuse("ann", from(outside))
 	o.must(server.Stop())
 	o.FlushUses()
@@ -136,9 +138,11 @@ func TestUsesOutliveTheDatabase(t *testing.T) {
 	if got := o.uses("bob")[inside.String()]; got != 3 {
 		t.Errorf("of 3 uses %d were counted", got)
 	}
-	eventually(t, "the refusal is written", func() bool {
-		o.FlushRefusals()
-		r, err := o.registry.Refusal(context.Background(), registry.Operator(), o.id, refused)
-		return err == nil && r.Count == 1
-	})
+	for _, reference := range []string{over, refused} {
+		eventually(t, "the refusal is written", func() bool {
+			o.FlushRefusals()
+			r, err := o.registry.Refusal(context.Background(), registry.Operator(), o.id, reference)
+			return err == nil && r.Count == 1
+		})
+	}
 }

@@ -107,7 +107,7 @@ func (v *Verifier) Verify(ctx context.Context, q *Request) (Result, error) {
 	now := v.Now()
 	r.Code = judge.Use(&record, holder, &r.rules.Rules, &attempt, now, nil)
 	if r.Code == counterfoil.CodeOK {
-		v.touch.note(r.entry.id, attempt.IP, now)
+		v.touch.note(r.id, attempt.IP, now)
 	} else {
 		r.Reference = v.noted.note(&r, q, now)
 	}

@@ -1,0 +1,102 @@
+package verify
+
+import (
+	"context"
+	"net/netip"
+	"testing"
+
+	"github.com/counterfoil/counterfoil"
+)
+
+// TestNotesFold adds the notes of a token and address together; the last use is the latest, whatever came last.
+func TestNotesFold(t *testing.T) {
+	notes := &touch{most: 10, pending: map[useKey]useSum{}}
+	id, one, two := [12]byte{1}, netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
+	notes.note(id, one, 20)
+	notes.note(id, two, 5)
+	notes.note(id, one, 10)
+	notes.fold()
+	notes.note(id, one, 15)
+	notes.fold()
+	uses, _, dropped := notes.take(10)
+	if len(uses) != 2 || dropped != 0 {
+		t.Fatalf("%+v, %d dropped", uses, dropped)
+	}
+	for _, u := range uses {
+		if wantAt, wantCount := map[string]counterfoil.Instant{"10.0.0.1": 20, "10.0.0.2": 5}[u.IP], map[string]int64{"10.0.0.1": 3, "10.0.0.2": 1}[u.IP]; u.At != wantAt || u.Count != wantCount {
+			t.Errorf("%+v, want %d uses until %d", u, wantCount, wantAt)
+		}
+	}
+	if again, _, _ := notes.take(10); len(again) != 0 {
+		t.Errorf("what was taken is still there: %+v", again)
+	}
+}
+
+// TestNotesAreBounded notes more than may wait, in one shard and in all, and counts what is dropped.
+func TestNotesAreBounded(t *testing.T) {
+	notes := &touch{most: 3, pending: map[useKey]useSum{}}
+	id := [12]byte{1}
+	for range touchShardEnd + 5 {
+		notes.note(id, netip.Addr{}, 1)
+	}
+	for n := range byte(10) {
+		notes.note([12]byte{2, 0, n}, netip.Addr{}, 1)
+	}
+	notes.fold()
+	uses, _, dropped := notes.take(100)
+	total := dropped
+	for _, u := range uses {
+		total += u.Count
+	}
+	if len(uses) != 3 || total != touchShardEnd+15 || dropped < 5+8 {
+		t.Errorf("%d kept, %d dropped, %d in all", len(uses), dropped, total)
+	}
+	for round := range 20 { // the space of notes is used again and again
+		for range touchShardEnd {
+			notes.note(id, netip.Addr{}, 1)
+		}
+		notes.fold()
+		notes.take(100)
+		kept := 0
+		for i := range notes.shards {
+			kept += cap(notes.shards[i].uses) + cap(notes.shards[i].spare)
+		}
+		if round > 0 && kept > 4*touchShardEnd {
+			t.Fatalf("room for %d notes is kept", kept)
+		}
+	}
+}
+
+// TestRefusedChecksEvictNothing applies the log's entry of refused checks, which change nothing: a flood of them must not
+// empty the cache of the token that is abused.
+func TestRefusedChecksEvictNothing(t *testing.T) {
+	c := newCrowd(t, 1)
+	id := c.ids[0]
+	c.v.Apply(&counterfoil.Event{Action: "token_refused", Target: counterfoil.Target{Kind: "token", ID: tokenID(id)}})
+	if c.v.cache.get(id) == nil {
+		t.Error("the record is gone")
+	}
+	c.v.Apply(&counterfoil.Event{Action: "token_updated", Target: counterfoil.Target{Kind: "token", ID: tokenID(id)}})
+	if c.v.cache.get(id) != nil {
+		t.Error("after an edit the record is still there")
+	}
+}
+
+// TestWarmCheckAllocatesNothing holds the hot path to its promise.
+func TestWarmCheckAllocatesNothing(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	c := newCrowd(t, 100)
+	q := Request{Attempt: counterfoil.Attempt{Audience: counterfoil.AudienceProduct, Permissions: []string{benchPermission}, IP: netip.MustParseAddr("192.0.2.7")}}
+	ctx, n := context.Background(), 0
+	if allocs := testing.AllocsPerRun(1000, func() {
+		q.Token = c.strings[n%len(c.strings)]
+		n++
+		if r, err := c.v.Verify(ctx, &q); err != nil || r.Code != counterfoil.CodeOK {
+			t.Fatal(r.Code, err)
+		}
+	}); allocs > 0.5 { // notes gather in slices that grow
+		t.Errorf("a warm check allocates %v times", allocs)
+	}
+}
