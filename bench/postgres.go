@@ -69,8 +69,8 @@ func (b *bench) postgresWrites() error {
 	if err != nil {
 		return err
 	}
-	b.report.note("PostgreSQL, creates, 64 clients", made.text(), fmt.Sprintf("%.2f × single-row commits %.0f/s", made.ratio, made.raw))
-	b.report.note("PostgreSQL, revokes, 64 clients", gone.text(), fmt.Sprintf("%.2f × single-row commits %.0f/s", gone.ratio, gone.raw))
+	b.report.note("PostgreSQL, creates, 64 clients", made.text(), fmt.Sprintf("%.2f × single-row commits %.0f/s", made.ratio[0], made.raw[0]))
+	b.report.note("PostgreSQL, revokes, 64 clients", gone.text(), fmt.Sprintf("%.2f × single-row commits %.0f/s", gone.ratio[0], gone.raw[0]))
 	return nil
 }
 
@@ -104,7 +104,7 @@ func (c *committer) close() {
 func (c *committer) rate() (float64, error) {
 	var n atomic.Int64
 	began := time.Now()
-	end := began.Add(time.Second)
+	end := began.Add(groundTime)
 	var g errgroup.Group
 	for _, conn := range c.conns {
 		g.Go(func() error {
