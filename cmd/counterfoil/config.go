@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 
@@ -15,19 +17,27 @@ import (
 	"github.com/counterfoil/counterfoil/internal/server"
 )
 
-// storage is what serve and setup must agree on: where everything is kept, and what new records say. A field with the
-// tag setting is a flag, a variable COUNTERFOIL_… of the environment and a key of the configuration file, in this order
-// of precedence; see configure.
+// keyPlace is where the instance key is. A field with the tag setting is a flag, a variable COUNTERFOIL_… of the
+// environment and a key of the configuration file, in this order of precedence; see configure.
+type keyPlace struct {
+	Data            string `setting:"" default:"./data" placeholder:"DIR" help:"The data directory: the instance key, the catalogue, and the database unless a URL is given. Default ./data."`
+	InstanceKeyFile string `setting:"" aliases:"key-file" placeholder:"FILE" help:"The instance key. Default DIR/instance.key."`
+	Config          string `setting:"" placeholder:"FILE" help:"A YAML file of settings, named as the flags with _ for -."`
+}
+
+func (f keyPlace) keyPath() string {
+	return cmp.Or(f.InstanceKeyFile, filepath.Join(f.Data, "instance.key"))
+}
+
+// storage is what serve, setup and recover must agree on: where everything is kept, and what new records say.
 type storage struct {
-	Data            string   `setting:"" default:"./data" placeholder:"DIR" help:"The data directory: the instance key, the catalogue, and the database unless a URL is given. Default ./data."`
+	keyPlace        `embed:""`
 	DatabaseURL     string   `setting:"" placeholder:"URL" help:"PostgreSQL, postgres://…; without it, SQLite in the data directory. It may name a password: prefer the environment or a file."`
 	DatabaseURLFile string   `setting:"" placeholder:"FILE" help:"A file that holds the database URL."`
-	InstanceKeyFile string   `setting:"" aliases:"key-file" placeholder:"FILE" help:"The instance key. Default DIR/instance.key."`
 	Catalogue       string   `setting:"" placeholder:"FILE" help:"The catalogue of permissions. Default DIR/catalogue.yaml."`
 	Prefix          string   `setting:"" default:"cfl" placeholder:"PREFIX" help:"What this instance's tokens begin with: 2 to 8 lower-case letters or digits. Default cfl."`
 	DataCenter      string   `setting:"" default:"local" placeholder:"NAME" help:"The name of this data centre. Default local."`
 	Plans           []string `setting:"" placeholder:"PLAN" help:"Plans in rising order. Default teams,business,enterprise."`
-	Config          string   `setting:"" placeholder:"FILE" help:"A YAML file of settings, named as the flags with _ for -."`
 
 	DataCenters dataCenters `setting:"" hidden:"" help:"Other data centres of the same service; in the configuration file only."`
 }
@@ -68,6 +78,23 @@ const (
 	fromEnvironment
 	fromFlag
 )
+
+// serveLine is the command that serves it.
+func (f *storage) serveLine() string {
+	if f.Data == "./data" {
+		return "counterfoil serve"
+	}
+	return "counterfoil serve --data " + quoted(f.Data)
+}
+
+// notSetUp says what to do where nothing was set up.
+func (f *storage) notSetUp() error {
+	where := "--data " + quoted(f.Data)
+	if f.DatabaseURL != "" {
+		where += " --database-url …"
+	}
+	return fmt.Errorf("this instance is not set up yet. Run this first:\n  counterfoil setup %s --organization \"Your company\" --email you@example.com", where)
+}
 
 // configure gives a value to every flag that is a setting and was not given: from the environment, else from the
 // configuration file.

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/counterfoil/counterfoil"
 )
 
 // expiry is when something ends: after a while, at a time, or never. The zero expiry was not given.
@@ -37,6 +39,17 @@ func (e expiry) time(now time.Time) time.Time {
 		return now.Add(e.in).Truncate(time.Second)
 	}
 	return e.at
+}
+
+// of puts it into the draft of a token; one that was not given, or never, leaves the draft without.
+func (e expiry) of(d *counterfoil.Draft) {
+	switch {
+	case e.in > 0:
+		life := int64(e.in / time.Second)
+		d.ExpiresIn = &life
+	case e.given && !e.never:
+		d.ExpiresAt = &e.at
+	}
 }
 
 // seconds is a length of time in whole seconds; 0 is none.

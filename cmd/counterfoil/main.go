@@ -1,5 +1,5 @@
-// Command counterfoil is the service and its command line in one binary: serve, setup and quickstart run it, every
-// other verb speaks to a running one over HTTP. It refuses to decide anything: it wires, asks and prints.
+// Command counterfoil is the service and its command line in one binary: the first group of verbs works
+// on the service's own files, every other verb speaks to a running one over HTTP. It refuses to decide anything: it wires, asks and prints.
 package main
 
 import (

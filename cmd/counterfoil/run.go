@@ -74,6 +74,7 @@ type cli struct {
 	Serve      serveCmd      `cmd:"" group:"run" help:"Serve the API."`
 	Setup      setupCmd      `cmd:"" group:"run" help:"Prepare an empty database, without a server."`
 	Quickstart quickstartCmd `cmd:"" group:"run" help:"Set up an example if need be, serve it, and print a token to try."`
+	Recover    recoverCmd    `cmd:"" group:"run" help:"Make a system token where none is left, without a server."`
 	Version    versionCmd    `cmd:"" group:"run" help:"Print the version."`
 
 	Token       tokenCmd       `cmd:"" group:"use" help:"Make, see, limit and revoke tokens."`

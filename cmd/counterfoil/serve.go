@@ -130,11 +130,7 @@ func mistakes(err error) (lines []string) {
 // explain says what to do about an error of starting.
 func (c *serveCmd) explain(err error) error {
 	if errors.Is(err, server.ErrNotSetUp) {
-		where := "--data " + quoted(c.Data)
-		if c.DatabaseURL != "" {
-			where += " --database-url …"
-		}
-		return fmt.Errorf("this instance is not set up yet. Run this first:\n  counterfoil setup %s --organization \"Your company\" --email you@example.com", where)
+		return c.notSetUp()
 	}
 	var op *net.OpError
 	if errors.Is(err, syscall.EADDRINUSE) && errors.As(err, &op) {

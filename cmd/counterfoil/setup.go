@@ -43,10 +43,6 @@ func (c *setupCmd) print(s *session, answer registry.SetupAnswer) error {
 	if c.JSON {
 		return s.json(answer)
 	}
-	where := ""
-	if c.Data != "./data" {
-		where = " --data " + quoted(c.Data)
-	}
 	_, err := fmt.Fprintf(s.out, `Set up: organization %s (%s), owner %s.
 
   owner's token   %s
@@ -55,8 +51,8 @@ func (c *setupCmd) print(s *session, answer registry.SetupAnswer) error {
 Both expire in 24 h and are shown this once: the owner's holds every permission that a personal token can hold, the
 system token every permission.
 
-Next: counterfoil serve%s
-`, printable(c.Organization), answer.Organization.Slug, printable(answer.Owner.Email), answer.OwnerToken, answer.SystemToken, where)
+Next: %s
+`, printable(c.Organization), answer.Organization.Slug, printable(answer.Owner.Email), answer.OwnerToken, answer.SystemToken, c.serveLine())
 	return err
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/client"
@@ -13,7 +12,6 @@ import (
 type newToken struct {
 	Name        string   `required:"" placeholder:"NAME" help:"What people will know it by."`
 	Permissions []string `name:"permission" short:"p" placeholder:"PERMISSION" help:"What it may do; repeat it, or separate by commas."`
-	Expires     expiry   `placeholder:"WHEN" help:"90d, 12h, 30m, or a time such as 2027-01-31T00:00:00Z. Default: as the policy says."`
 	once        `embed:""`
 }
 
@@ -29,24 +27,17 @@ func (o once) options() (options []client.CallOption) {
 	return options
 }
 
-func (n newToken) draft(kind counterfoil.Kind, noun string) (d counterfoil.Draft, err error) {
-	d = counterfoil.Draft{Kind: kind, Name: n.Name, Permissions: n.Permissions}
-	switch e := n.Expires; {
-	case e.never:
-		return d, misused("a new token expires as the policy says: leave --expires out; where the policy allows it, \"counterfoil %s edit --expires never\" takes the expiry away", noun)
-	case e.in > 0:
-		life := int64(e.in / time.Second)
-		d.ExpiresIn = &life
-	case e.given:
-		d.ExpiresAt = &e.at
-	}
-	return d, nil
+func (n newToken) draft(kind counterfoil.Kind, e expiry) counterfoil.Draft {
+	d := counterfoil.Draft{Kind: kind, Name: n.Name, Permissions: n.Permissions}
+	e.of(&d)
+	return d
 }
 
 type tokenCreateCmd struct {
 	remote         `embed:""`
 	inOrganization `embed:""`
 	newToken       `embed:""`
+	Expires        expiry `placeholder:"WHEN" help:"90d, 12h, 30m, or a time such as 2027-01-31T00:00:00Z. Default: as the policy says."`
 	Kind           string `enum:"personal,organization,integration" default:"personal" placeholder:"KIND" help:"personal, organization or integration. Default personal."`
 	IPFilter       string `name:"ip-filter" placeholder:"FILTER" help:"An IP filter of its own, by id or name."`
 	Integration    string `enum:",custom,splunk,sentinel" default:"" placeholder:"READER" help:"For kind integration: custom, splunk or sentinel."`
@@ -62,10 +53,10 @@ Example:
 }
 
 func (c *tokenCreateCmd) Run(ctx context.Context, s *session) error {
-	d, err := c.draft(counterfoil.Kind(c.Kind), c.noun())
-	if err != nil {
-		return err
+	if c.Expires.never {
+		return misused("a new token expires as the policy says: leave --expires out; where the policy allows it, \"counterfoil token edit --expires never\" takes the expiry away")
 	}
+	d := c.draft(counterfoil.Kind(c.Kind), c.Expires)
 	api, err := c.dial(s)
 	if err != nil {
 		return err
@@ -86,6 +77,7 @@ func (c *tokenCreateCmd) Run(ctx context.Context, s *session) error {
 type systemTokenCreateCmd struct {
 	remote   `embed:""`
 	newToken `embed:""`
+	Expires  expiry `placeholder:"WHEN" help:"90d, 12h, 30m, a time such as 2027-01-31T00:00:00Z, or never. Default never."`
 }
 
 func (systemTokenCreateCmd) Help() string {
@@ -97,15 +89,11 @@ Example, for a gateway:
 }
 
 func (c *systemTokenCreateCmd) Run(ctx context.Context, s *session) error {
-	d, err := c.draft(counterfoil.KindSystem, inInstance{}.noun())
-	if err != nil {
-		return err
-	}
 	api, err := c.dial(s)
 	if err != nil {
 		return err
 	}
-	created, err := api.CreateToken(ctx, client.System, d, c.options()...)
+	created, err := api.CreateToken(ctx, client.System, c.draft(counterfoil.KindSystem, c.Expires), c.options()...)
 	if err != nil {
 		return err
 	}
