@@ -75,6 +75,7 @@ type cli struct {
 	Setup      setupCmd      `cmd:"" group:"run" help:"Prepare an empty database, without a server."`
 	Quickstart quickstartCmd `cmd:"" group:"run" help:"Set up an example if need be, serve it, and print a token to try."`
 	Recover    recoverCmd    `cmd:"" group:"run" help:"Make a system token where none is left, without a server."`
+	Key        keyCmd        `cmd:"" group:"run" help:"The instance key file."`
 	Version    versionCmd    `cmd:"" group:"run" help:"Print the version."`
 
 	Token       tokenCmd       `cmd:"" group:"use" help:"Make, see, limit and revoke tokens."`
