@@ -107,3 +107,25 @@ func TestLateFillAfterPurge(t *testing.T) {
 		}
 	}
 }
+
+// TestLateCatalogue applies a catalogue while another epoch begins, which has read the one before.
+func TestLateCatalogue(t *testing.T) {
+	o := start(t, store.Config{Dir: t.TempDir()}, nil).organization()
+	reads := 0
+	o.OnRead(func(what string) {
+		if reads++; reads == 1 {
+			o.must(apply("devices:read", "devices:gone")(o))
+		}
+	})
+	o.must(o.RenewCatalogue(context.Background()))
+	o.wants(o.tokens["organization"].Secret, reading(), missing)
+	if reads < 2 {
+		t.Error("what was read first was believed")
+	}
+	o.OnRead(nil)
+	inForce := o.config.Rules.InForce.Catalogue()
+	o.must(o.RenewCatalogue(context.Background()))
+	if o.config.Rules.InForce.Catalogue() != inForce {
+		t.Error("the same catalogue was put in force again: every rule would be compiled anew at each check")
+	}
+}

@@ -40,6 +40,7 @@ func (v *Verifier) renewCatalogue(ctx context.Context) error {
 	for {
 		present := v.Rules.InForce.Catalogue()
 		text, found, err := v.Store.Setting(ctx, catalogueSetting)
+		v.reached("catalogue")
 		if err != nil || !found {
 			return err
 		}
