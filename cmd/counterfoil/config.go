@@ -46,7 +46,7 @@ type storage struct {
 type service struct {
 	Listen         string   `setting:"" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the API. Default 127.0.0.1:8080."`
 	AdminListen    string   `setting:"" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address of /healthz, /readyz and /metrics; - for none. Default 127.0.0.1:8081."`
-	URL            string   `setting:"" placeholder:"URL" help:"Where clients reach the API, if not at the address it listens on."`
+	PublicURL      string   `setting:"" placeholder:"URL" help:"Where clients reach the API, if not at the address it listens on."`
 	TrustedProxies []string `setting:"" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed."`
 	CacheTokens    int      `setting:"" placeholder:"N" help:"How many tokens to keep in memory."`
 	LogLevel       string   `setting:"" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error. Default info."`

@@ -35,7 +35,7 @@ Example:
 
 func (c *serveCmd) config(logger *slog.Logger) server.Config {
 	config := c.storage.config()
-	config.Listen, config.AdminListen, config.URL = c.Listen, c.AdminListen, c.URL
+	config.Listen, config.AdminListen, config.URL = c.Listen, c.AdminListen, c.PublicURL
 	config.TrustedProxies, config.CacheTokens = c.TrustedProxies, c.CacheTokens
 	config.Logger = logger
 	return config
