@@ -197,8 +197,8 @@ type ipFilterTestCmd struct {
 	remote         `embed:""`
 	inOrganization `embed:""`
 	Address        string `arg:"" help:"The address to test."`
-	Filter         string `placeholder:"FILTER" xor:"rules" required:"" help:"A filter, by id or name."`
-	Rules          string `placeholder:"FILE" xor:"rules" required:"" help:"A file of rules, one a line; - for stdin."`
+	Filter         string `placeholder:"FILTER" xor:"rules" help:"A filter, by id or name."`
+	Rules          string `placeholder:"FILE" xor:"rules" help:"A file of rules, one a line; - for stdin."`
 }
 
 func (ipFilterTestCmd) Help() string {
@@ -206,6 +206,9 @@ func (ipFilterTestCmd) Help() string {
 }
 
 func (c *ipFilterTestCmd) Run(ctx context.Context, s *session) error {
+	if c.Filter == "" && c.Rules == "" {
+		return misused("name what to test: --filter FILTER or --rules FILE")
+	}
 	test := counterfoil.IPFilterTest{IP: c.Address}
 	api, err := c.dial(s)
 	if err != nil {

@@ -66,7 +66,7 @@ type memberAddCmd struct {
 }
 
 func (memberAddCmd) Help() string {
-	return "Example:\n\n\tcounterfoil member add --email ada@example.com --name \"Ada Lovelace\" --role operator"
+	return "Example:\n\n\tcounterfoil member add --email grace@example.com --name \"Grace Hopper\" --role operator"
 }
 
 func (c *memberAddCmd) Run(ctx context.Context, s *session) error {
@@ -109,7 +109,7 @@ type memberShowCmd struct {
 	Member         string `arg:"" help:"The member's id or e-mail address."`
 }
 
-func (memberShowCmd) Help() string { return "Example:\n\n\tcounterfoil member show ada@example.com" }
+func (memberShowCmd) Help() string { return "Example:\n\n\tcounterfoil member show grace@example.com" }
 
 func (c *memberShowCmd) Run(ctx context.Context, s *session) error {
 	api, id, err := c.findMember(ctx, s, c.Org, c.Member)
@@ -132,7 +132,7 @@ type memberEditCmd struct {
 }
 
 func (memberEditCmd) Help() string {
-	return "What is not named stays as it is.\n\nExample:\n\n\tcounterfoil member edit ada@example.com --role operator --status active"
+	return "What is not named stays as it is.\n\nExample:\n\n\tcounterfoil member edit grace@example.com --role operator --status active"
 }
 
 func (c *memberEditCmd) Run(ctx context.Context, s *session) error {
@@ -171,7 +171,7 @@ type memberRemoveCmd struct {
 }
 
 func (memberRemoveCmd) Help() string {
-	return "On a terminal it asks first.\n\nExample:\n\n\tcounterfoil member remove ada@example.com"
+	return "On a terminal it asks first.\n\nExample:\n\n\tcounterfoil member remove grace@example.com"
 }
 
 func (c *memberRemoveCmd) Run(ctx context.Context, s *session) error {

@@ -36,7 +36,7 @@ type organizationCreateCmd struct {
 }
 
 func (organizationCreateCmd) Help() string {
-	return "Example:\n\n\tcounterfoil organization create --name \"Example Inc\""
+	return "Example:\n\n\tcounterfoil organization create --name \"Second House\""
 }
 
 func (c *organizationCreateCmd) Run(ctx context.Context, s *session) error {
@@ -77,7 +77,7 @@ type organizationShowCmd struct {
 }
 
 func (organizationShowCmd) Help() string {
-	return "Example:\n\n\tcounterfoil organization show example"
+	return "Example:\n\n\tcounterfoil organization show second-house"
 }
 
 func (c *organizationShowCmd) Run(ctx context.Context, s *session) error {
@@ -94,7 +94,7 @@ func (c *organizationShowCmd) Run(ctx context.Context, s *session) error {
 
 type organizationEditCmd struct {
 	remote       `embed:""`
-	Organization string  `arg:"" help:"Its id or slug, or current: the token's own."`
+	Organization string  `arg:"" optional:"" default:"current" help:"Its id or slug. Default: the token's own."`
 	Name         *string `placeholder:"NAME" help:"A new name."`
 	Plan         *string `placeholder:"PLAN" help:"Another plan."`
 	License      string  `enum:",standard,trial,nfr" default:"" placeholder:"LICENSE" help:"standard, trial or nfr."`
@@ -103,7 +103,7 @@ type organizationEditCmd struct {
 }
 
 func (organizationEditCmd) Help() string {
-	return "What is not named stays as it is. An organization's own tokens may change its name only.\n\nExample:\n\n\tcounterfoil organization edit example --status suspended"
+	return "What is not named stays as it is. An organization's own tokens may change its name only.\n\nExample:\n\n\tcounterfoil organization edit second-house --status suspended"
 }
 
 func (c *organizationEditCmd) Run(ctx context.Context, s *session) error {
@@ -140,7 +140,7 @@ type organizationDeleteCmd struct {
 }
 
 func (organizationDeleteCmd) Help() string {
-	return "On a terminal it asks first.\n\nExample:\n\n\tcounterfoil organization delete example"
+	return "On a terminal it asks first.\n\nExample:\n\n\tcounterfoil organization delete second-house"
 }
 
 func (c *organizationDeleteCmd) Run(ctx context.Context, s *session) error {

@@ -27,16 +27,17 @@ type policyTerms struct {
 	MaxLifetime       *seconds `placeholder:"TIME" help:"The longest lifetime, counted from a token's last renewal: 365d, or none."`
 	DefaultLifetime   *seconds `placeholder:"TIME" help:"The lifetime of a token made without an expiry: 90d, or none."`
 	ExpiryRequired    *bool    `negatable:"" help:"Whether a token must expire."`
-	EnforcedIPFilter  *string  `name:"enforced-ip-filter" placeholder:"FILTER" help:"An IP filter for all of them, by id or name; none takes it away."`
+	EnforcedIPFilter  *string  `name:"enforced-ip-filter" placeholder:"FILTER" help:"An IP filter for all of them, by id or name."`
+	NoEnforcedFilter  bool     `name:"no-enforced-ip-filter" help:"No IP filter for all of them."`
 	CustomIPFilters   *bool    `name:"custom-ip-filters" negatable:"" help:"Whether a token may have an IP filter of its own."`
 	PermissionUpdates *bool    `negatable:"" help:"Whether the permissions of existing tokens may change."`
 }
 
-func (t policyTerms) edit() (counterfoil.PolicyEdit, error) {
-	e := counterfoil.PolicyEdit{Allowed: t.Allowed, MaxLifetimeSeconds: (*int64)(t.MaxLifetime), DefaultLifetimeSeconds: (*int64)(t.DefaultLifetime),
+func (t policyTerms) edit() (e counterfoil.PolicyEdit, err error) {
+	e = counterfoil.PolicyEdit{Allowed: t.Allowed, MaxLifetimeSeconds: (*int64)(t.MaxLifetime), DefaultLifetimeSeconds: (*int64)(t.DefaultLifetime),
 		ExpiryRequired: t.ExpiryRequired, CustomIPFilterAllowed: t.CustomIPFilters, PermissionUpdatesAllowed: t.PermissionUpdates}
-	if t.EnforcedIPFilter != nil {
-		e.EnforcedIPFilter = orNone(*t.EnforcedIPFilter)
+	if e.EnforcedIPFilter, err = filterOrNone("enforced-ip-filter", t.EnforcedIPFilter, t.NoEnforcedFilter); err != nil {
+		return e, err
 	}
 	if e == (counterfoil.PolicyEdit{}) {
 		return e, misused("name what to change")
@@ -118,7 +119,7 @@ type policyPreviewCmd struct {
 }
 
 func (policyPreviewCmd) Help() string {
-	return "It judges the recorded use of the last 30 days.\n\nExample:\n\n\tcounterfoil policy preview personal --max-lifetime 30d"
+	return "It judges the recorded use of the last 30 days.\n\nExample:\n\n\tcounterfoil policy preview personal --max-lifetime 30d --default-lifetime 30d"
 }
 
 func (c *policyPreviewCmd) Run(ctx context.Context, s *session) error {

@@ -39,6 +39,7 @@ const raceOptions = "GORACE=atexit_sleep_ms=0"
 //	stopped [N]                      wait until it has ended, with this exit status (0)
 //	exits N COMMAND…                 run a command, which must exit with that status
 //	keep NAME REGEXP                 set $NAME to the group of the match in the last stdout
+//	example VERB… [OLD=NEW…]         run the example in the help of a verb, with words replaced, which must exit with 0
 func TestScripts(t *testing.T) {
 	testscript.Run(t, params("testdata/script", nil))
 }
@@ -59,7 +60,7 @@ func params(dir string, environment []string) testscript.Params {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "signal": signalled, "await": await, "stopped": stopped, "exits": exits, "keep": keep,
+			"start": start, "signal": signalled, "await": await, "stopped": stopped, "exits": exits, "keep": keep, "example": runExample,
 		},
 	}
 }
@@ -227,6 +228,41 @@ func keep(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("stdout does not match %s", args[1])
 	}
 	ts.Setenv(args[0], found[len(found)-1])
+}
+
+func runExample(ts *testscript.TestScript, neg bool, args []string) {
+	var verb, words []string
+	for _, arg := range args {
+		if was, is, replaced := strings.Cut(arg, "="); replaced {
+			words = append(words, was, is)
+		} else {
+			verb = append(verb, arg)
+		}
+	}
+	if neg || len(verb) == 0 {
+		ts.Fatalf("usage: example VERB… [OLD=NEW…]")
+	}
+	ts.Check(ts.Exec("counterfoil", append(verb, "--help")...))
+	line := exampleOf(ts.ReadFile("stdout"), verb)
+	for i := 0; i < len(words); i += 2 {
+		if !strings.Contains(line, words[i]) {
+			ts.Fatalf("the example %q has no %q", line, words[i])
+		}
+	}
+	line = strings.NewReplacer(words...).Replace(line)
+	if err := ts.Exec("sh", "-c", line); err != nil {
+		ts.Fatalf("the example %q: %v", line, err)
+	}
+}
+
+// exampleOf returns the line of a verb's help that shows how it is called; empty: there is none.
+func exampleOf(help string, verb []string) string {
+	for line := range strings.Lines(help) {
+		if text, indented := strings.CutPrefix(line, "    "); indented && strings.Contains(text, "counterfoil "+strings.Join(verb, " ")) {
+			return strings.TrimSpace(text)
+		}
+	}
+	return ""
 }
 
 // curl is as much of curl as the printed lines use, so that the tests need none on the machine.

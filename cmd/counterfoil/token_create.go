@@ -37,11 +37,11 @@ type tokenCreateCmd struct {
 	remote         `embed:""`
 	inOrganization `embed:""`
 	newToken       `embed:""`
-	Expires        expiry `placeholder:"WHEN" help:"90d, 12h, 30m, or a time such as 2027-01-31T00:00:00Z. Default: as the policy says."`
-	Kind           string `enum:"personal,organization,integration" default:"personal" placeholder:"KIND" help:"personal, organization or integration. Default personal."`
-	IPFilter       string `name:"ip-filter" placeholder:"FILTER" help:"An IP filter of its own, by id or name."`
-	Integration    string `enum:",custom,splunk,sentinel" default:"" placeholder:"READER" help:"For kind integration: custom, splunk or sentinel."`
-	Owner          string `placeholder:"MEMBER" help:"With a system token: whom a personal token is for, by id or e-mail address."`
+	Expires        expiry  `placeholder:"WHEN" help:"90d, 12h, 30m, or a time such as 2027-01-31T00:00:00Z. Default: as the policy says."`
+	Kind           string  `enum:"personal,organization,integration" default:"personal" placeholder:"KIND" help:"personal, organization or integration. Default personal."`
+	IPFilter       *string `name:"ip-filter" placeholder:"FILTER" help:"An IP filter of its own, by id or name."`
+	Integration    string  `enum:",custom,splunk,sentinel" default:"" placeholder:"READER" help:"For kind integration: custom, splunk or sentinel."`
+	Owner          string  `placeholder:"MEMBER" help:"With a system token: whom a personal token is for, by id or e-mail address."`
 }
 
 func (tokenCreateCmd) Help() string {
@@ -56,12 +56,18 @@ func (c *tokenCreateCmd) Run(ctx context.Context, s *session) error {
 	if c.Expires.never {
 		return misused("a new token expires as the policy says: leave --expires out; where the policy allows it, \"counterfoil token edit --expires never\" takes the expiry away")
 	}
+	if c.IPFilter != nil && *c.IPFilter == "" {
+		return misused("--ip-filter is empty: name a filter, or leave it out")
+	}
 	d := c.draft(counterfoil.Kind(c.Kind), c.Expires)
 	api, err := c.dial(s)
 	if err != nil {
 		return err
 	}
-	d.IPFilter, d.Integration = c.IPFilter, counterfoil.Integration(c.Integration)
+	d.Integration = counterfoil.Integration(c.Integration)
+	if c.IPFilter != nil {
+		d.IPFilter = *c.IPFilter
+	}
 	if c.Owner != "" {
 		if d.Owner, err = memberID(ctx, api, s.within(c.Org), c.Owner); err != nil {
 			return err

@@ -39,7 +39,8 @@ type tokenEditCmd struct {
 	remote         `embed:""`
 	inOrganization `embed:""`
 	tokenChange    `embed:""`
-	IPFilter       *string `name:"ip-filter" placeholder:"FILTER" help:"An IP filter of its own, by id or name; none takes it away."`
+	IPFilter       *string `name:"ip-filter" placeholder:"FILTER" help:"An IP filter of its own, by id or name."`
+	NoIPFilter     bool    `name:"no-ip-filter" help:"It has no IP filter of its own from now on."`
 }
 
 func (tokenEditCmd) Help() string {
@@ -51,18 +52,24 @@ func (c *tokenEditCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if c.IPFilter != nil {
-		e.IPFilter = orNone(*c.IPFilter)
+	if e.IPFilter, err = filterOrNone("ip-filter", c.IPFilter, c.NoIPFilter); err != nil {
+		return err
 	}
 	return c.change(ctx, s, c.inOrganization, c.ID, e)
 }
 
-// orNone is a name, or empty for none.
-func orNone(name string) *string {
-	if name == "none" {
-		name = ""
+// filterOrNone is the filter of a flag, nil where it was not given, and empty where its opposite was. A name that is
+// empty by mistake, such as that of an unset variable, takes no filter away.
+func filterOrNone(flag string, name *string, none bool) (*string, error) {
+	switch {
+	case none && name != nil:
+		return nil, misused("--%s and --no-%[1]s are both given: which one?", flag)
+	case none:
+		return new(""), nil
+	case name != nil && *name == "":
+		return nil, misused("--%s is empty: name a filter, or say --no-%[1]s", flag)
 	}
-	return &name
+	return name, nil
 }
 
 type systemTokenEditCmd struct {
