@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -49,7 +50,11 @@ func (c *call) readBody() error {
 	if err := json.Unmarshal(body, &value); err != nil {
 		return counterfoil.Refuse(counterfoil.CodeMalformedJSON, "The body is not JSON.")
 	}
-	if c.findValue("", value); len(c.faults) > 0 {
+	escaped, before := bytes.Contains(body, []byte(`\u`)), len(c.faults)
+	if escaped || bytes.Contains(body, []byte(c.Verifier.Prefix+"_")) {
+		c.findValue("", value)
+	}
+	if len(c.faults) > before {
 		return counterfoil.Invalid(c.faults) // and nothing else is said: no answer repeats a value
 	}
 	path, result := huma.NewPathBuffer(nil, 0), &huma.ValidateResult{}
@@ -63,11 +68,13 @@ func (c *call) readBody() error {
 			c.faults = append(c.faults, counterfoil.Problem{Pointer: pointer(d.Location), Code: counterfoil.CodeValidationFailed, Detail: plainWords(d.Message)})
 		}
 	}
-	eachText("", value, func(at, text string) {
-		if strings.ContainsRune(text, 0) {
-			c.fault(at, "text holds no NUL character") // no database column takes it
-		}
-	})
+	if escaped {
+		eachText("", value, func(at, text string) {
+			if strings.ContainsRune(text, 0) {
+				c.fault(at, "text holds no NUL character") // no database column takes it
+			}
+		})
+	}
 	return nil
 }
 
@@ -129,7 +136,7 @@ func eachText(at string, value any, see func(at, text string)) {
 		for name, e := range v {
 			inside := at
 			if len(name) <= longestName {
-				inside += "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+				inside += "/" + pointerEscape.Replace(name)
 			}
 			eachText(inside, e, see)
 		}
@@ -139,6 +146,9 @@ func eachText(at string, value any, see func(at, text string)) {
 // longestName is longer than any member's name of ours and shorter than any token: a longer one may be a misplaced
 // secret and is not repeated.
 const longestName = 40
+
+// pointerEscape escapes a member's name (RFC 6901 section 3).
+var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")
 
 // pointer turns a location such as permissions[3].name into a JSON Pointer (RFC 6901).
 func pointer(location string) string {
@@ -151,7 +161,7 @@ func pointer(location string) string {
 			break
 		}
 		b.WriteByte('/')
-		b.WriteString(strings.NewReplacer("~", "~0", "/", "~1").Replace(part))
+		b.WriteString(pointerEscape.Replace(part))
 	}
 	return b.String()
 }

@@ -137,12 +137,14 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 	}
 	var receipt counterfoil.Receipt
 	var last *store.Tx
+	var missed bool
 	err := r.Store.Update(ctx, org, op.lock, func(tx *store.Tx) error {
 		last = tx
 		w := &work{r: r, tx: tx, caller: c}
 		if err := r.admit(w, op); err != nil {
 			return err
 		}
+		missed = !r.Rules.Known(w.rules)
 		if err := c.withFaults(fn(w)); err != nil {
 			return err
 		}
@@ -164,7 +166,22 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 			receipt = r.confirm(org, receipt, began)
 		}
 	}
+	if err == nil && missed {
+		r.remember(ctx, org)
+	}
 	return receipt, err
+}
+
+// remember reads the organization's rules as they are committed, so that the next write need not compile them. What fails
+// costs that write its time and nothing else.
+func (r *Registry) remember(ctx context.Context, org string) {
+	err := r.Store.View(ctx, org, func(tx *store.Tx) error {
+		_, err := r.Rules.Committed(tx)
+		return err
+	})
+	if err != nil {
+		r.Logger.Debug("remembering rules", "error", err)
+	}
 }
 
 // view is the funnel of every question.
@@ -277,6 +294,9 @@ func (r *Registry) Resolve(ctx context.Context, c Caller, name string) (string, 
 	}
 	if name == c.Organization && name != "" {
 		return name, nil
+	}
+	if c.Kind == counterfoil.KindSystem && r.Rules.Has(name) {
+		return name, nil // one that was deleted since is refused with its rules
 	}
 	id, found, err := r.Store.ResolveOrganization(ctx, name)
 	if err != nil {

@@ -188,3 +188,17 @@ func (c *Cache) Within(tx *store.Tx) (*Compiled, error) {
 	}
 	return Compile(stored, catalogue), nil
 }
+
+// Known reports whether exactly these rules are remembered.
+func (c *Cache) Known(r *Compiled) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return r == nil || r.Org.ID == "" || c.byOrg[r.Org.ID] == r
+}
+
+// Has reports whether the rules of an organization with this id are remembered; it may have been deleted since.
+func (c *Cache) Has(org string) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.byOrg[org] != nil
+}

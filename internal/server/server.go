@@ -162,12 +162,14 @@ func (c *Core) tick() {
 	defer second.Stop()
 	defer hour.Stop()
 	ctx := context.Background()
+	collector := newCollector()
 	for {
 		var err error
 		select {
 		case <-c.quit:
 			return
 		case <-second.C:
+			collector.pace()
 			err = c.Registry.Tick(ctx)
 		case <-hour.C:
 			err = c.Store.PruneAnswers(ctx)

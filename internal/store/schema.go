@@ -51,9 +51,9 @@ CREATE INDEX tokens_by_age ON tokens (organization, created_at, id);
 CREATE INDEX tokens_by_owner ON tokens (owner) WHERE owner <> '';
 CREATE INDEX tokens_by_ip_filter ON tokens (ip_filter) WHERE ip_filter <> '';
 
-CREATE TABLE token_uses (token {{name}} PRIMARY KEY, at BIGINT NOT NULL, ip TEXT NOT NULL);
+CREATE TABLE token_uses (token {{name}} PRIMARY KEY, at BIGINT NOT NULL, ip TEXT NOT NULL){{clustered}};
 CREATE TABLE token_use_days (
-	token {{name}} NOT NULL, day BIGINT NOT NULL, ip {{name}} NOT NULL, uses BIGINT NOT NULL, PRIMARY KEY (token, day, ip));
+	token {{name}} NOT NULL, day BIGINT NOT NULL, ip {{name}} NOT NULL, uses BIGINT NOT NULL, PRIMARY KEY (token, day, ip)){{clustered}};
 
 CREATE TABLE events (
 	{{seq}}, id TEXT NOT NULL UNIQUE, organization TEXT NOT NULL, type TEXT NOT NULL, action TEXT NOT NULL,

@@ -57,7 +57,7 @@ func openSQLite(ctx context.Context, c Config) (_ engine, err error) {
 		return nil, err
 	}
 	e.db.SetMaxOpenConns(1)
-	spell := strings.NewReplacer("{{blob}}", "BLOB", "{{name}}", "TEXT", "{{seq}}", "seq INTEGER PRIMARY KEY")
+	spell := strings.NewReplacer("{{blob}}", "BLOB", "{{name}}", "TEXT", "{{seq}}", "seq INTEGER PRIMARY KEY", "{{clustered}}", " WITHOUT ROWID")
 	if err := migrate(ctx, e.db, goose.DialectSQLite3, spell); err != nil {
 		return nil, err
 	}
