@@ -92,7 +92,7 @@ func (c *catalogueCheckCmd) Run(s *session) error {
 		return s.checked(err)
 	}
 	if err != nil {
-		return fmt.Errorf("%s has mistakes:\n  %s", c.File, printableLines(mistakes(err)))
+		return fmt.Errorf("%s has mistakes:\n  %s", c.File, mistakes(err))
 	}
 	own, endpoints := 0, 0
 	for _, p := range parsed.Permissions() {
@@ -124,12 +124,13 @@ func (s *session) checked(err error) error {
 	return errRefused
 }
 
-func printableLines(lines []string) string {
-	clean := make([]string, len(lines))
+// mistakes lists what is wrong with a catalogue, one thing a line.
+func mistakes(err error) string {
+	lines := strings.Split(err.Error(), "\n")
 	for i, line := range lines {
-		clean[i] = printable(line)
+		lines[i] = printable(line)
 	}
-	return strings.Join(clean, "\n  ")
+	return strings.Join(lines, "\n  ")
 }
 
 type permissionCmd struct {

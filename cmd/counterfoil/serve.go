@@ -13,8 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/counterfoil/counterfoil"
-	"github.com/counterfoil/counterfoil/internal/catalogue"
 	"github.com/counterfoil/counterfoil/internal/server"
 )
 
@@ -102,29 +100,13 @@ func reloads(ctx context.Context, running *server.Server, signals <-chan os.Sign
 		}
 		switch applied, err := running.ReloadCatalogue(ctx); {
 		case err != nil:
-			logger.Error("the catalogue was not reloaded; the one in force stays", "file", running.CataloguePath(), "error", strings.Join(mistakes(err), "; "))
+			logger.Error("the catalogue was not reloaded; the one in force stays", "error", err)
 		case applied:
 			logger.Info("the catalogue was reloaded and is in force", "file", running.CataloguePath())
 		default:
 			logger.Info("the catalogue is as it was", "file", running.CataloguePath())
 		}
 	}
-}
-
-// mistakes lists what is wrong with a catalogue, one thing each, or what else went wrong.
-func mistakes(err error) (lines []string) {
-	var refused *counterfoil.Error
-	var unread *catalogue.Error
-	switch {
-	case errors.As(err, &unread):
-		return strings.Split(unread.Error(), "\n")
-	case errors.As(err, &refused) && len(refused.Problems) > 0:
-		for _, p := range refused.Problems {
-			lines = append(lines, p.Detail)
-		}
-		return lines
-	}
-	return []string{err.Error()}
 }
 
 // explain says what to do about an error of starting.

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/counterfoil/counterfoil/internal/catalogue"
 	"github.com/counterfoil/counterfoil/internal/registry"
@@ -68,7 +67,7 @@ func (c *setupCmd) setUp(ctx context.Context, fallback []byte) (answer registry.
 		path, text = "", fallback
 	}
 	if _, err := catalogue.Parse(text); err != nil {
-		return answer, fmt.Errorf("the catalogue %s has mistakes; nothing was set up:\n  %s", path, strings.Join(mistakes(err), "\n  "))
+		return answer, fmt.Errorf("the catalogue %s has mistakes; nothing was set up:\n  %s", path, mistakes(err))
 	}
 	config := c.storage.config()
 	config.Logger = slog.New(slog.DiscardHandler)

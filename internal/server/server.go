@@ -14,10 +14,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/api"
+	"github.com/counterfoil/counterfoil/internal/catalogue"
 	"github.com/counterfoil/counterfoil/internal/registry"
 	"github.com/counterfoil/counterfoil/internal/rules"
 	"github.com/counterfoil/counterfoil/internal/secret"
@@ -258,6 +260,9 @@ func (c *Core) ReloadCatalogue(ctx context.Context) (applied bool, err error) {
 	}
 	if err != nil {
 		return false, fmt.Errorf("reading the catalogue: %w", err)
+	}
+	if _, err := catalogue.Parse(text); err != nil { // in the file's terms, not in those of a request; for one line of a log
+		return false, fmt.Errorf("the catalogue %s has mistakes: %s", path, strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	applied, _, err = c.Registry.ApplyCatalogue(ctx, registry.Operator(), string(text))
 	if err != nil {
