@@ -207,6 +207,9 @@ func TestCache(t *testing.T) {
 	if first == nil || !first.Personal.Allowed || committed(org) != first {
 		t.Fatal("the rules are not remembered")
 	}
+	if !c.Known(first) || !c.Has(org) || c.Has("org_none") || !c.Known(nil) || !c.Known(committed("")) || c.Known(rules.Compile(store.Rules{Organization: first.Org}, first.Catalogue)) {
+		t.Error("the cache does not know what it remembers")
+	}
 	disallow := func(tx *store.Tx) error {
 		p := counterfoil.DefaultPolicy(counterfoil.KindPersonal)
 		p.Allowed = false

@@ -37,3 +37,16 @@ func FuzzKeptText(f *testing.F) {
 		}
 	})
 }
+
+func TestHoldsValue(t *testing.T) {
+	v := &Verifier{Config: Config{Prefix: "cfl"}}
+	value := secret.Mint("cfl", secret.System).Reveal()
+	for text, want := range map[string]bool{
+		value: true, "my " + value + "!": true, value + value: true, "": false, "cfl_sys_": false, value[:len(value)-1]: false,
+		secret.Hint(value): false, secret.Mint("other", secret.System).Reveal(): false,
+	} {
+		if got := v.HoldsValue(text); got != want || want == (v.Masked(text) == text) {
+			t.Errorf("%q: %t", text, got)
+		}
+	}
+}
