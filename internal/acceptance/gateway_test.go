@@ -48,6 +48,8 @@ func forwardAuth(t *testing.T, o *tenant) {
 		{"spoofed: a whole URL beside the gateway's path", "403 missing_permission", "", []string{om, "GET", ou, "/api/devices", ol, "https://app.example/admin"}},
 		{"spoofed: another host's URL with two values", "403 missing_permission", "", []string{om, "GET", ol, "https://a/api/devices", ol, "https://b/admin"}},
 
+		{"a permission, and the client's own query beside it", "200", "?permission=devices:read", []string{fm, "GET", fu, "/api/devices?x=1"}},
+		{"spoofed: the client's query is the gateway's question", "403 missing_permission", "?permission=devices:read", []string{fm, "GET", fu, "/admin?permission=devices:read"}},
 		{"dot segments", "403 missing_permission", "", []string{fm, "GET", fu, "/api/devices/../secrets"}},
 		{"dot segments, encoded", "403 missing_permission", "", []string{fm, "GET", fu, "/api/devices/%2e%2e/secrets"}},
 		{"dot segments, encoded twice", "403 missing_permission", "", []string{fm, "GET", fu, "/api/devices/%252e%252e"}},
@@ -121,7 +123,7 @@ func whatTheUpstreamLearns(t *testing.T, o *tenant, reader made) {
 
 // TestBehindProxies: X-Forwarded-For counts hop by hop from the right through trusted_proxies.
 func TestBehindProxies(t *testing.T) {
-	w := newWorld(t, "SQLite", counterfoiltest.WithConfig(func(c *server.Config) { c.TrustedProxies = []string{"127.0.0.0/8", "10.0.0.0/8"} }))
+	w := newWorld(t, "", counterfoiltest.WithConfig(func(c *server.Config) { c.TrustedProxies = []string{"127.0.0.0/8", "10.0.0.0/8"} }))
 	o := w.tenant(t)
 	token := o.draft(t, counterfoil.Draft{Kind: counterfoil.KindOrganization, Permissions: []string{"devices:read"}, IPFilter: officeFilter(t, o)})
 	for _, test := range []struct {

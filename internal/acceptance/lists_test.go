@@ -44,12 +44,12 @@ func listTokens(t *testing.T, o *tenant) {
 		{"ip_filter=office", "collector"},
 		{"ip_filter=" + filter, "collector"},
 		{"ip_filter=none-such", ""},
-		{"q=COLL", "collector"},
+		{"q=COLLECTOR", "collector"},
 		{"q=" + paused.id, "paused-one"},
 		{"q=" + paused.secret[len("cfl_org_"):][:8], "paused-one"},
 		{"q=%25", ""},
-		{"q=one&sort=name", "paused-one splunk-one"},
-		{"owner=" + m.id + "&q=zoe", "zoe-personal"},
+		{"q=-one&sort=name", "paused-one splunk-one"},
+		{"owner=" + m.id + "&q=zoe-", "zoe-personal"},
 		{"owner=mem_nobody", ""},
 		{"kind=organization&sort=created_at", "paused-one collector"},
 		{"kind=organization&sort=expires_at", "collector paused-one"},
@@ -76,7 +76,7 @@ func listTokens(t *testing.T, o *tenant) {
 	expect(t, "a member reads an organization token", o.ask(t, m.token, "GET tokens/"+paused.id, ""), "404 not_found")
 	expect(t, "an organization token without the right", o.ask(t, o.orgToken(t).secret, "GET tokens", ""), "403 missing_permission")
 	reader := o.orgToken(t, "counterfoil.tokens:read").secret
-	if got := o.ask(t, reader, "GET tokens?q=zoe", "").names(); got != "zoe-personal" {
+	if got := o.ask(t, reader, "GET tokens?q=zoe-", "").names(); got != "zoe-personal" {
 		t.Errorf("an organization token with counterfoil.tokens:read sees %q", got)
 	}
 	faceOfToken(t, o, gone)

@@ -90,7 +90,7 @@ func (p probe) columns() []string {
 // TestMatrix: every caller × every route × whose object.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "SQLite")
+	w := newWorld(t, "")
 	known := map[string]bool{}
 	for _, p := range probes {
 		known[p.line] = false

@@ -120,8 +120,11 @@ func organizations(t *testing.T, o *tenant) {
 	expect(t, "deleted", o.ask(t, o.SystemToken, "GET /v1/organizations/"+o.id, ""), "404 not_found")
 	expect(t, "its members", o.ask(t, o.SystemToken, "GET members", ""), "404 not_found")
 	expect(t, "a token in it", o.ask(t, o.SystemToken, "POST tokens", `{"kind":"organization","name":"x"}`), "404 not_found")
-	fresh := must(t, "the slug is free", o.ask(t, o.SystemToken, "POST /v1/organizations", fmt.Sprintf(`{"name":"Next","slug":%q}`, o.slug)), "201")
-	expect(t, "a slug in use", o.ask(t, o.SystemToken, "POST /v1/organizations", fmt.Sprintf(`{"name":"Next","slug":%q}`, o.slug)), "409 name_taken")
+	next := fmt.Sprintf(`{"name":"Next","slug":"next-%s"}`, o.slug)
+	first := must(t, "a slug of one's own", o.ask(t, o.SystemToken, "POST /v1/organizations", next), "201")
+	expect(t, "a slug in use", o.ask(t, o.SystemToken, "POST /v1/organizations", next), "409 name_taken")
+	must(t, "delete", o.ask(t, o.SystemToken, "DELETE /v1/organizations/"+first.at("id"), ""), "204")
+	fresh := must(t, "the slug is free", o.ask(t, o.SystemToken, "POST /v1/organizations", next), "201")
 	members := o.ask(t, o.SystemToken, "GET /v1/organizations/"+fresh.at("id")+"/members", "")
 	if members.count("data") != 0 {
 		t.Errorf("a new organization has members: %s", members.text())
