@@ -110,7 +110,7 @@ func OwnPermissions() []Permission {
 		row(PermMembersRead, "Read members and roles", "See who belongs to the organization.", org),
 		row(PermMembersWrite, "Change members and roles", "Add, edit and remove members and roles.", org),
 		row(PermOrganizationsRead, "Read the organization", "See the organization's record.", org),
-		row(PermOrganizationsWrite, "Change the organization", "Rename the organization.", org),
+		row(PermOrganizationsWrite, "Change the organization", "Rename the organization; an owner's credential may also delete it, for good.", org),
 		row(PermPoliciesRead, "Read security policies", "See the policy of each kind of token.", org),
 		row(PermPoliciesWrite, "Change security policies", "Set the policy of each kind of token.", org),
 		row(PermProviderKeysWrite, "Change provider keys", "Make and revoke the provider's keys.", org),

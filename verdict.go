@@ -25,7 +25,7 @@ const (
 // Question is one check asked over JSON (POST /v1/verify).
 type Question struct {
 	Token       string   `json:"token"`
-	Permissions []string `json:"permissions,omitempty" doc:"Every one must be held."`
+	Permissions []string `json:"permissions,omitempty" maxItems:"100" doc:"Every one must be held."`
 	Endpoint    string   `json:"endpoint,omitempty" doc:"METHOD /path, looked up in the catalogue." example:"GET /api/devices/7"`
 	IP          string   `json:"ip,omitempty" doc:"The end client's address."`
 }

@@ -161,7 +161,8 @@ func (a *API) authenticate(r *http.Request, token string, audience counterfoil.A
 		return counterfoil.Refuse(counterfoil.CodeWrongAudience, "An integration token opens the Activity Logs API alone.")
 	}
 	org, _ := v.Organization()
-	*caller = registry.Caller{TokenID: v.TokenID(), Kind: v.Kind(), Organization: org, Match: v.Match, Attempt: q.Attempt, UserAgent: a.Verifier.Masked(r.UserAgent())}
+	*caller = registry.Caller{TokenID: v.TokenID(), Kind: v.Kind(), Organization: org, Attempt: q.Attempt, UserAgent: a.Verifier.Masked(r.UserAgent())}
+	caller.KeyID, caller.Digest = v.Presented()
 	caller.Attempt.Permissions = nil
 	return nil
 }

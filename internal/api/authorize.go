@@ -63,6 +63,11 @@ func (a *API) authorized(r *http.Request) (v verify.Result, err error) {
 		if err != nil {
 			return v, errUnclear
 		}
+		for name := range values {
+			if name != "permission" && strings.HasPrefix(name, "permission") {
+				return v, errUnclear // "permissions" would ask for nothing
+			}
+		}
 		if q.Permissions = values["permission"]; len(q.Permissions) > 0 && clientsQuery(r) {
 			return v, errUnclear
 		}

@@ -48,7 +48,10 @@ type verdicts struct {
 	Verdicts []counterfoil.Verdict `json:"verdicts"`
 }
 
-const maxBatch = 100
+const (
+	maxBatch = 100 // questions
+	maxAsked = 100 // permissions of one question
+)
 
 // permit checks the caller of a check route and returns the organization whose tokens it may ask about; empty: all.
 func (a *API) permit(r *http.Request, token string) (within string, err error) {
@@ -94,6 +97,9 @@ func (a *API) question(w http.ResponseWriter, r *http.Request, dst any) (within 
 // attemptOf turns a question into an attempt on the product's API, and says what cannot be read of it.
 func attemptOf(q *counterfoil.Question, at string) (attempt counterfoil.Attempt, problems []counterfoil.Problem) {
 	attempt = counterfoil.Attempt{Audience: counterfoil.AudienceProduct, Permissions: q.Permissions}
+	if len(q.Permissions) > maxAsked {
+		problems = append(problems, counterfoil.Problem{Pointer: at + "/permissions", Code: counterfoil.CodeValidationFailed, Detail: "ask for 100 permissions at most"})
+	}
 	if q.Endpoint != "" {
 		method, path, ok := strings.Cut(q.Endpoint, " ")
 		if !ok || method == "" || !strings.HasPrefix(path, "/") {

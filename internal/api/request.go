@@ -38,7 +38,7 @@ func (c *call) readBody() error {
 	if err := web.RequireJSON(c.r); err != nil {
 		return err
 	}
-	body, err := web.ReadBody(c.w, c.r, bodyLimit)
+	body, err := web.ReadBody(c.w, c.r, max(bodyLimit, c.route.limit))
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (c *call) readBody() error {
 	}
 	path, result := huma.NewPathBuffer(nil, 0), &huma.ValidateResult{}
 	huma.Validate(c.schemas, c.route.schema, path, huma.ModeWriteToServer, value, result)
-	for _, e := range result.Errors {
+	for _, e := range result.Errors[:min(len(result.Errors), maxFaults)] {
 		if d, ok := e.(*huma.ErrorDetail); ok {
 			if name, missing := strings.CutPrefix(d.Message, "expected required property "); missing {
 				name, _, _ = strings.Cut(name, " ")
@@ -142,6 +142,9 @@ func eachText(at string, value any, see func(at, text string)) {
 		}
 	}
 }
+
+// maxFaults is more than a person reads; it bounds the answer to a hostile body.
+const maxFaults = 100
 
 // longestName is longer than any member's name of ours and shorter than any token: a longer one may be a misplaced
 // secret and is not repeated.

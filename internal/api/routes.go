@@ -23,6 +23,7 @@ type route struct {
 	once         bool // honours Idempotency-Key
 	match        bool // honours If-Match
 	bodyOptional bool
+	limit        int64    // of the body in bytes, where bodyLimit is too small
 	headers      []string // of the answer, beside those that every route has
 	form         []param  // of a form body (RFC 7662, RFC 7009)
 
@@ -154,7 +155,7 @@ func routes() []route {
 
 		ask(route{method: get, path: org + "/permissions", op: registry.OpListPermissions, tag: tagCatalogue, query: paging, summary: "List the catalogue's permissions"}, (*call).listPermissions),
 		ask(route{method: get, path: "/v1/catalogue", op: registry.OpReadCatalogue, tag: tagCatalogue, summary: "Show the catalogue in force"}, (*call).readCatalogue),
-		send(route{method: put, path: "/v1/catalogue", op: registry.OpApplyCatalogue, tag: tagCatalogue, summary: "Apply a catalogue"}, (*call).applyCatalogue),
+		send(route{method: put, path: "/v1/catalogue", op: registry.OpApplyCatalogue, tag: tagCatalogue, limit: 2 << 20, summary: "Apply a catalogue"}, (*call).applyCatalogue),
 
 		ask(route{method: get, path: org + "/roles", op: registry.OpReadRoles, tag: tagPeople, query: paging, summary: "List roles"}, (*call).listRoles),
 		send(route{method: post, path: org + "/roles", op: registry.OpCreateRole, tag: tagPeople, status: 201, once: true, summary: "Create a role"}, (*call).createRole),

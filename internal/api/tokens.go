@@ -101,6 +101,10 @@ func (c *call) editToken(e tokenEdit) (a counterfoil.Token, err error) {
 		edit.ExpiresAt = &time.Time{}
 		if e.ExpiresAt.value != nil {
 			edit.ExpiresAt = e.ExpiresAt.value
+			if e.ExpiresAt.value.IsZero() { // the year 1 is a time, and past
+				c.fault("/expires_at", "the expiry is in the past")
+				c.caller.Faults = c.faults
+			}
 		}
 	}
 	if e.IPFilter.set {

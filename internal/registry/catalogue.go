@@ -77,6 +77,7 @@ func (r *Registry) ApplyCatalogue(ctx context.Context, c Caller, text string) (a
 	r.applying.Lock()
 	defer r.applying.Unlock()
 	receipt, err = r.do(ctx, c, "", OpApplyCatalogue, func(w *work) error {
+		applied = false
 		before, _, err := w.tx.Setting(catalogueSetting)
 		if err != nil || before == text {
 			return err
@@ -90,7 +91,7 @@ func (r *Registry) ApplyCatalogue(ctx context.Context, c Caller, text string) (a
 		return nil
 	})
 	switch {
-	case err == nil && applied:
+	case err == nil && (applied || r.catalogueInDoubt.Load()):
 		r.Rules.InForce.Set(parsed) // from here on no rule compiled under the old one is used
 	case errors.Is(err, counterfoil.Refuse(counterfoil.CodeUnavailable, "")):
 		r.catalogueInDoubt.Store(true)
@@ -101,6 +102,7 @@ func (r *Registry) ApplyCatalogue(ctx context.Context, c Caller, text string) (a
 // Tick does what waits: it writes completed receipts, and finds out which catalogue is in force after a commit whose
 // outcome was unknown. The server calls it about once a second.
 func (r *Registry) Tick(ctx context.Context) error {
+	r.applyDoubtful()
 	if r.catalogueInDoubt.Load() {
 		r.applying.Lock()
 		err := r.LoadCatalogue(ctx)
@@ -117,8 +119,8 @@ func (r *Registry) Tick(ctx context.Context) error {
 
 // Refusal explains the reference of a refused check (P9).
 func (r *Registry) Refusal(ctx context.Context, c Caller, org, id string) (out counterfoil.Refusal, err error) {
-	if r.Noted != nil {
-		r.Noted()
+	if r.NotedRefusals != nil {
+		r.NotedRefusals()
 	}
 	err = r.view(ctx, c, org, OpReadRefusal, func(w *work) error {
 		stored, found, err := w.tx.Refusal(id)

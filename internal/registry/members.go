@@ -156,6 +156,11 @@ func (r *Registry) EditMember(ctx context.Context, c Caller, org, id string, edi
 		}
 		if edit.Status != nil {
 			m.Status = *edit.Status
+			if m.Status == counterfoil.MemberActive && before.Status != counterfoil.MemberActive && edit.Roles == nil {
+				for _, p := range w.assignProblems(m.Roles) { // handing back what the member's roles hold
+					problems = append(problems, counterfoil.Problem{Pointer: "/status", Code: p.Code, Detail: p.Detail})
+				}
+			}
 			if m.Status == counterfoil.MemberInvited && before.Status != counterfoil.MemberInvited {
 				problems = append(problems, invalid("/status", "a member who has joined is active or suspended"))
 			}
@@ -196,7 +201,8 @@ func (r *Registry) RemoveMember(ctx context.Context, c Caller, org, id string) (
 		if err := w.keepOwner(m, gone); err != nil {
 			return err
 		}
-		tokens, err := w.tx.RevokeTokens(m.ID, w.actorID(), "its owner has left the organization")
+		w.receiptID = store.NewID("rcp")
+		tokens, err := w.tx.RevokeTokens(m.ID, w.actorID(), "its owner has left the organization", w.receiptID)
 		if err != nil {
 			return err
 		}

@@ -126,7 +126,7 @@ func (w *work) organizationProblems(o counterfoil.Organization) (problems []coun
 	if !slices.Contains([]counterfoil.License{counterfoil.LicenseStandard, counterfoil.LicenseTrial, counterfoil.LicenseNFR}, o.License) {
 		problems = append(problems, invalid("/license", "the licences are standard, trial and nfr"))
 	}
-	if o.DataCenter != w.r.DataCenter && !slices.Contains(w.r.DataCenters, o.DataCenter) {
+	if o.DataCenter != w.r.DataCenter && w.r.DataCenters[o.DataCenter] == "" {
 		problems = append(problems, invalid("/data_center", "this data centre is not known here"))
 	}
 	return problems

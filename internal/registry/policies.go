@@ -137,7 +137,7 @@ func (w *work) lockOut(g Guarded, change func(*rules.Compiled)) error {
 	}
 	change(&next)
 	record, attempt := rules.Record(&t), w.caller.Attempt
-	attempt.Value, attempt.Permissions = w.caller.Match, nil
+	attempt.Value, attempt.Permissions = w.match, nil
 	var holder *judge.Holder
 	if t.Owner != "" {
 		holder = next.Holder(w.member)
@@ -152,8 +152,8 @@ func (w *work) lockOut(g Guarded, change func(*rules.Compiled)) error {
 // PreviewPolicy says what a policy would refuse that is accepted now, judged against the recorded use of the last 30
 // days (H7).
 func (r *Registry) PreviewPolicy(ctx context.Context, c Caller, org string, kind counterfoil.Kind, over func(counterfoil.PolicyTerms) counterfoil.PolicyTerms) (preview counterfoil.PolicyPreview, err error) {
-	if r.Noted != nil {
-		r.Noted()
+	if r.NotedUses != nil {
+		r.NotedUses()
 	}
 	preview.Tokens = []counterfoil.RefusedToken{}
 	err = r.view(ctx, c, org, OpPreviewPolicy, func(w *work) error {

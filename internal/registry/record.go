@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"sync"
 	"time"
 	"unicode"
@@ -178,7 +179,10 @@ func (r *Registry) Receipt(ctx context.Context, c Caller, id string) (receipt co
 // storedReceipt finds a receipt that the caller is known to be allowed to see.
 func (r *Registry) storedReceipt(ctx context.Context, id string) (receipt counterfoil.Receipt, err error) {
 	err = r.Store.View(ctx, "", func(tx *store.Tx) error {
-		k, _, err := r.findReceipt(tx, id)
+		k, found, err := r.findReceipt(tx, id)
+		if err == nil && !found {
+			err = fmt.Errorf("the receipt %s is missing", id)
+		}
 		receipt = k.Receipt
 		return err
 	})

@@ -28,14 +28,14 @@ type Config struct {
 	// Applied is told of every event of a committed change, or of one whose outcome is unknown, before the operation
 	// returns. Whoever caches records forgets them here.
 	Applied func(*counterfoil.Event)
-	// Noted is asked to write what was noted of uses and refusals, before they are read. It may be nil.
-	Noted func()
+	// NotedUses and NotedRefusals are asked to write what was noted, before it is read. They may be nil.
+	NotedUses, NotedRefusals func()
 
-	Plans       []string // in rising order
-	DataCenter  string   // this instance's own
-	DataCenters []string // every known one
-	URL         string   // the base URL of this data centre
-	Node        string   // this process's id, for receipts
+	Plans       []string          // in rising order
+	DataCenter  string            // this instance's own
+	DataCenters map[string]string // the others, with their base URLs
+	URL         string            // the base URL of this data centre
+	Node        string            // this process's id, for receipts
 	Logger      *slog.Logger
 }
 
@@ -46,6 +46,7 @@ type Registry struct {
 
 	applying         sync.Mutex // one catalogue at a time, so that what is in force is what was committed last
 	catalogueInDoubt atomic.Bool
+	doubtful         doubtful
 }
 
 // New makes a Registry.
@@ -64,8 +65,9 @@ func New(c Config) *Registry {
 type Caller struct {
 	TokenID      string
 	Kind         counterfoil.Kind
-	Organization string            // empty for a system credential
-	Match        counterfoil.Match // how the presented value compared
+	Organization string        // empty for a system credential
+	KeyID        uint8         // of the key that Digest was made with
+	Digest       secret.Digest // of the presented value: it must still be the token's inside the transaction
 	Attempt      counterfoil.Attempt
 	UserAgent    string
 	Once         *Once // for operations that create: the Idempotency-Key
@@ -74,6 +76,17 @@ type Caller struct {
 	Faults []counterfoil.Problem
 
 	operator bool
+}
+
+// match compares the presented value with the token as it is now: it may have been rotated since it was checked.
+func (c *Caller) match(t *store.Token) counterfoil.Match {
+	switch {
+	case t.KeyID == c.KeyID && t.Digest.Equal(c.Digest):
+		return counterfoil.MatchCurrent
+	case t.PreviousKeyID != 0 && t.PreviousKeyID == c.KeyID && t.Previous.Equal(c.Digest):
+		return counterfoil.MatchPrevious
+	}
+	return counterfoil.NoMatch
 }
 
 // Once names a request so that its repetition creates nothing more.
@@ -104,7 +117,8 @@ type work struct {
 	member store.Member            // of a personal caller
 	rules  *rules.Compiled         // of the organization that is worked on; nil when it does not exist yet
 
-	receiptID string // set by an operation that stores its receipt's id
+	match     counterfoil.Match // of the caller's value, as it compares now
+	receiptID string            // set by an operation that stores its receipt's id
 }
 
 func (w *work) has(permission string) bool { return w.caller.operator || w.holds.Has(permission) }
@@ -135,17 +149,20 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 	if err := r.admissible(c, org, op); err != nil {
 		return counterfoil.Receipt{}, err
 	}
+	if len(c.Faults) > 0 {
+		return counterfoil.Receipt{}, r.faulty(ctx, c, org, op, fn)
+	}
 	var receipt counterfoil.Receipt
 	var last *store.Tx
 	var missed bool
 	err := r.Store.Update(ctx, org, op.lock, func(tx *store.Tx) error {
-		last = tx
+		last, receipt = tx, counterfoil.Receipt{}
 		w := &work{r: r, tx: tx, caller: c}
 		if err := r.admit(w, op); err != nil {
 			return err
 		}
 		missed = !r.Rules.Known(w.rules)
-		if err := c.withFaults(fn(w)); err != nil {
+		if err := fn(w); err != nil {
 			return err
 		}
 		if op.Narrows && len(tx.Appended()) > 0 {
@@ -162,6 +179,10 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 		for i := range last.Appended() {
 			r.Applied(&last.Appended()[i])
 		}
+		if err != nil {
+			r.doubt(last.Appended())
+		}
+		r.applyDoubtful()
 		if err == nil && receipt.ID != "" {
 			receipt = r.confirm(org, receipt, began)
 		}
@@ -170,6 +191,26 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 		r.remember(ctx, org)
 	}
 	return receipt, err
+}
+
+// faulty answers a request of bad form: it finds what is wrong with the rest as well, where nothing can be written.
+func (r *Registry) faulty(ctx context.Context, c Caller, org string, op *Operation, fn func(w *work) error) error {
+	var found error
+	err := r.Store.View(ctx, org, func(tx *store.Tx) error {
+		w := &work{r: r, tx: tx, caller: c}
+		if err := r.admit(w, op); err != nil {
+			return err
+		}
+		found = fn(w) // it ends with a refusal or at its first write
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if !errors.As(found, new(*counterfoil.Error)) || errors.Is(found, counterfoil.Refuse(counterfoil.CodeUnavailable, "")) {
+		found = nil
+	}
+	return c.withFaults(found)
 }
 
 // remember reads the organization's rules as they are committed, so that the next write need not compile them. What fails
@@ -267,7 +308,8 @@ func (r *Registry) admit(w *work, op *Operation) (err error) {
 		holder = under.Holder(w.member)
 	}
 	record, attempt := rules.Record(&token), w.caller.Attempt
-	attempt.Value, attempt.Permissions = w.caller.Match, nil
+	attempt.Value, attempt.Permissions = w.caller.match(&token), nil
+	w.match = attempt.Value
 	if op.Permission != "" && !op.Own {
 		attempt.Permissions = []string{op.Permission}
 	}

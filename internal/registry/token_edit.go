@@ -79,6 +79,9 @@ func (w *work) editToken(t *store.Token, owner *store.Member, edit counterfoil.E
 	change := judge.Change{Permissions: edit.Permissions}
 	if edit.ExpiresAt != nil {
 		at := counterfoil.At(*edit.ExpiresAt)
+		if at == 0 && !edit.ExpiresAt.IsZero() { // 1970 is a time, and past
+			problems = append(problems, invalid("/expires_at", "the expiry is in the past"))
+		}
 		change.ExpiresAt = &at
 	}
 	if edit.IPFilter != nil {
@@ -231,6 +234,7 @@ func (r *Registry) revoke(ctx context.Context, c Caller, org string, op *Operati
 		var t store.Token
 		var owner *store.Member
 		var err error
+		earlier = ""
 		if op == OpRevokeSelf {
 			t, _, err = w.tx.TokenForUpdate(id)
 		} else {

@@ -87,7 +87,11 @@ func (w *work) createToken(draft counterfoil.Draft) (created counterfoil.Created
 	if draft.Kind == counterfoil.KindIntegration {
 		created.DataCenter = w.rules.Org.DataCenter
 		if draft.Integration != counterfoil.IntegrationSplunk {
-			created.ActivityURL = strings.TrimSuffix(w.r.URL, "/") + "/activities/query"
+			base := w.r.URL
+			if created.DataCenter != w.r.DataCenter {
+				base = w.r.DataCenters[created.DataCenter]
+			}
+			created.ActivityURL = strings.TrimSuffix(base, "/") + "/activities/query"
 		}
 	}
 	return created, nil
@@ -172,8 +176,8 @@ func (r *Registry) ListTokens(ctx context.Context, c Caller, org string, q Token
 	if org == "" {
 		op = OpListSystemTokens
 	}
-	if r.Noted != nil && q.Sort == "last_used_at" && q.Cursor == "" {
-		r.Noted()
+	if r.NotedUses != nil && q.Sort == "last_used_at" && q.Cursor == "" {
+		r.NotedUses()
 	}
 	page.Data = []counterfoil.Token{}
 	err = r.view(ctx, c, org, op, func(w *work) error {

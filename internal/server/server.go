@@ -123,16 +123,16 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 		return nil, err
 	}
 	cache := &rules.Cache{InForce: &rules.InForce{}}
-	prefixes, names := map[string]string{}, []string{}
+	prefixes, others := map[string]string{}, map[string]string{}
 	for _, d := range c.DataCenters {
 		prefixes[d.Prefix] = d.URL
-		names = append(names, d.Name)
+		others[d.Name] = d.URL
 	}
 	core.Verifier = verify.New(verify.Config{Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, DataCenters: prefixes, CacheTokens: c.CacheTokens, Logger: c.Logger})
 	core.Registry = registry.New(registry.Config{
 		Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, Applied: core.Verifier.Apply,
-		Noted: func() { core.Verifier.FlushUses(); core.Verifier.FlushRefusals() },
-		Plans: c.Plans, DataCenter: c.DataCenter, DataCenters: names, URL: c.URL, Node: nodeID(), Logger: c.Logger,
+		NotedUses: core.Verifier.FlushUses, NotedRefusals: core.Verifier.FlushRefusals,
+		Plans: c.Plans, DataCenter: c.DataCenter, DataCenters: others, URL: c.URL, Node: nodeID(), Logger: c.Logger,
 	})
 	core.metrics = newMetrics(core)
 	if err := core.Registry.LoadCatalogue(ctx); err != nil {

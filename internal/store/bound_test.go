@@ -137,7 +137,7 @@ func shows(result any) bool {
 	return err != nil || strings.Contains(string(text), marked)
 }
 
-var createTable = regexp.MustCompile(`(?s)CREATE TABLE (\w+) \((.*?)\);\n`)
+var createTable = regexp.MustCompile(`(?s)CREATE TABLE (\w+) \((.*?)\)(?:\{\{clustered\}\})?;\n`)
 
 // dump is every row of every table that belongs to the organization.
 func dump(t *testing.T, s *fixture, w world) string {

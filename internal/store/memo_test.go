@@ -37,7 +37,7 @@ func testReadsOwnWrites(t *testing.T, s *fixture) {
 			token.Name += "!"
 			return firstError(err, tx.UpdateToken(token))
 		},
-		"revocation": func(tx *Tx) error { return done1(tx.RevokeTokens("", "x", "y")) },
+		"revocation": func(tx *Tx) error { return done1(tx.RevokeTokens("", "x", "y", "z")) },
 		"member": func(tx *Tx) error {
 			return tx.UpdateMember(counterfoil.Member{ID: w.member, Status: counterfoil.MemberSuspended})
 		},

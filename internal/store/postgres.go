@@ -21,7 +21,8 @@ import (
 // committed, and the guard (guard.go) keeps this process the only server of the database.
 type postgresEngine struct {
 	db    *sql.DB // for writes
-	reads *sql.DB // for views and the sequencer, which writes that wait for a lock must not starve
+	reads *sql.DB // for views, which writes that wait for a lock must not starve
+	turns *sql.DB // the sequencer's one connection, which nothing must starve
 	seq   *sequencer
 	guard *guard
 
@@ -42,13 +43,13 @@ func openPostgres(ctx context.Context, c Config) (_ engine, err error) {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
 	}
-	e := &postgresEngine{db: stdlib.OpenDB(*config), reads: stdlib.OpenDB(*config)}
+	e := &postgresEngine{db: stdlib.OpenDB(*config), reads: stdlib.OpenDB(*config), turns: stdlib.OpenDB(*config)}
 	defer func() {
 		if err != nil {
 			e.close()
 		}
 	}()
-	for db, n := range map[*sql.DB]int{e.db: maxWriters, e.reads: maxReaders} {
+	for db, n := range map[*sql.DB]int{e.db: maxWriters, e.reads: maxReaders, e.turns: 1} {
 		db.SetMaxOpenConns(n)
 		db.SetMaxIdleConns(n)
 		db.SetConnMaxIdleTime(5 * time.Minute)
@@ -78,11 +79,13 @@ func openPostgres(ctx context.Context, c Config) (_ engine, err error) {
 	if err := e.guard.serve(ctx); err != nil {
 		return nil, err
 	}
-	e.seq = startSequencer(e.reads)
+	e.seq = startSequencer(e.turns)
 	return e, e.seq.wait(ctx) // what an earlier process committed and left unnumbered
 }
 
 func (e *postgresEngine) view(ctx context.Context, fn func(querier) error) error {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
 	tx, err := e.reads.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return failure{err}
@@ -103,6 +106,24 @@ func (e *postgresEngine) update(ctx context.Context, org string, lock Lock, fn f
 	// A write that has begun is waited for, so that its outcome is known.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
+	for range maxAttempts - 1 {
+		if err = e.attempt(ctx, org, lock, fn); !again(err) {
+			return err
+		}
+	}
+	return e.attempt(ctx, org, lock, fn)
+}
+
+// maxAttempts is how often a write is tried that PostgreSQL ends to break a deadlock. Nothing of it has happened then.
+const maxAttempts = 5
+
+func again(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == "40P01" || e.Code == "40001") // deadlock_detected, serialization_failure
+}
+
+// attempt runs one write transaction.
+func (e *postgresEngine) attempt(ctx context.Context, org string, lock Lock, fn func(*Tx) error) (err error) {
 	if _, ok := e.guard.alive(); !ok {
 		return failure{errNotHeld}
 	}
@@ -161,7 +182,7 @@ func (e *postgresEngine) close() error {
 	if e.guard != nil {
 		e.guard.stop()
 	}
-	return errors.Join(e.db.Close(), e.reads.Close())
+	return errors.Join(e.db.Close(), e.reads.Close(), e.turns.Close())
 }
 
 // pgTx is a querier on one transaction.

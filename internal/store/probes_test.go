@@ -110,7 +110,7 @@ var probes = map[string]probe{
 		t.Organization, t.Version = a.org, 1
 		return done(tx.UpdateToken(t))
 	}},
-	"RevokeTokens": {writes: func(tx *Tx, a world) (any, error) { return tx.RevokeTokens(a.owner, "mem_x", "gone") }},
+	"RevokeTokens": {writes: func(tx *Tx, a world) (any, error) { return tx.RevokeTokens(a.owner, "mem_x", "gone", "rcp_x") }},
 	"SaveReceipt":  {writes: func(tx *Tx, a world) (any, error) { return done(tx.SaveReceipt(a.receipt, "other")) }},
 	"SaveRefusal": {writes: func(tx *Tx, a world) (any, error) {
 		return done(tx.SaveRefusal(Refusal{ID: a.refusal, Count: 99}))

@@ -150,7 +150,7 @@ func (tx *Tx) UpdateToken(t Token) error {
 
 // RevokeTokens revokes every token of the organization that belongs to owner, or all of them when owner is empty, and
 // returns those that it revoked. Each wants an event of its own.
-func (tx *Tx) RevokeTokens(owner, by, reason string) ([]Token, error) {
+func (tx *Tx) RevokeTokens(owner, by, reason, receipt string) ([]Token, error) {
 	tokens, err := collect(tx.q, plainToken, "SELECT "+tokenColumns+` FROM tokens t WHERE t.organization = $1 AND t.revoked_at = 0
 		AND ($2 = '' OR t.owner = $3) ORDER BY t.id`+tx.q.forUpdate(), tx.org, owner, owner)
 	if err != nil {
@@ -158,7 +158,7 @@ func (tx *Tx) RevokeTokens(owner, by, reason string) ([]Token, error) {
 	}
 	for i := range tokens {
 		t := &tokens[i]
-		t.RevokedAt, t.RevokedBy, t.RevokedReason = tx.now, by, reason
+		t.RevokedAt, t.RevokedBy, t.RevokedReason, t.Receipt = tx.now, by, reason, receipt
 		if err := tx.UpdateToken(*t); err != nil {
 			return nil, err
 		}

@@ -124,9 +124,9 @@ func testRevokeTokens(t *testing.T, s *fixture) {
 	revoke := func(owner string) map[string]bool {
 		got := map[string]bool{}
 		s.write(t, org, func(tx *Tx) error {
-			list, err := tx.RevokeTokens(owner, "mem_9", "left")
+			list, err := tx.RevokeTokens(owner, "mem_9", "left", "rcp_1")
 			for _, r := range list {
-				got[r.Name] = r.RevokedAt == tx.Now() && r.RevokedBy == "mem_9" && r.RevokedReason == "left"
+				got[r.Name] = r.RevokedAt == tx.Now() && r.RevokedBy == "mem_9" && r.RevokedReason == "left" && r.Receipt == "rcp_1"
 			}
 			return err
 		})

@@ -57,10 +57,13 @@ func (s *Store) RecordUses(ctx context.Context, uses []Use) error {
 	})
 }
 
-// PruneUses forgets use days that ended before the given time. It crosses organizations.
+// PruneUses forgets refusals that were last seen before the given time, and use days that ended before the given time. It crosses organizations.
 func (s *Store) PruneUses(ctx context.Context, before counterfoil.Instant) error {
 	return s.Update(ctx, "", ForTokens, func(tx *Tx) error {
-		_, err := tx.q.exec("DELETE FROM token_use_days WHERE day < $1", int64(before)/dayMicros)
+		if _, err := tx.q.exec("DELETE FROM token_use_days WHERE day < $1", int64(before)/dayMicros); err != nil {
+			return err
+		}
+		_, err := tx.q.exec("DELETE FROM refusals WHERE last_at < $1", int64(before))
 		return err
 	})
 }

@@ -14,6 +14,7 @@ import (
 const (
 	maxKeptText        = 300 // bytes of an endpoint or a permission's name
 	maxKeptPermissions = 20
+	maxKeptSteps       = 30
 )
 
 // explain judges a refused attempt once more with the trace on. What a caller sent is kept short and without secrets: no
@@ -34,6 +35,9 @@ func (n *refusals) explain(r *Result, q *Request, now counterfoil.Instant) *refu
 	record, holder := r.judged()
 	var trace judge.Trace
 	judge.Use(&record, holder, &r.rules.Rules, &attempt, now, &trace)
+	if extra := len(trace.Steps) - maxKeptSteps; extra > 0 {
+		trace.Steps = trace.Steps[extra:] // the last one decided
+	}
 	steps, err := json.Marshal(trace.Steps)
 	if err != nil {
 		steps = []byte("[]")

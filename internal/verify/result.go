@@ -5,6 +5,7 @@ import (
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/rules"
+	"github.com/counterfoil/counterfoil/internal/secret"
 	"github.com/counterfoil/counterfoil/judge"
 )
 
@@ -134,4 +135,15 @@ func (r *Result) OwnerUser() string {
 		return ""
 	}
 	return r.owner.member.UserID
+}
+
+// Presented returns the digest of the presented value, as the token's record has it, and the id of its key.
+func (r *Result) Presented() (keyID uint8, digest secret.Digest) {
+	switch {
+	case r.entry == nil:
+		return 0, digest
+	case r.Match == counterfoil.MatchPrevious && r.entry.more != nil:
+		return r.entry.more.previousKeyID, r.entry.more.previous
+	}
+	return r.entry.keyID, r.entry.digest
 }

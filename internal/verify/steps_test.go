@@ -61,9 +61,14 @@ func revoke(token string) func(*organization) error {
 func revokeSelf(token string) func(*organization) error {
 	return func(o *organization) error {
 		t := o.tokens[token].Token
-		caller := registry.Caller{TokenID: t.ID, Kind: t.Kind, Organization: o.of(token), Match: counterfoil.MatchCurrent,
+		found, err := o.Find(context.Background(), o.tokens[token].Secret)
+		if err != nil {
+			return err
+		}
+		keyID, digest := found.Presented()
+		caller := registry.Caller{TokenID: t.ID, Kind: t.Kind, Organization: o.of(token), KeyID: keyID, Digest: digest,
 			Attempt: counterfoil.Attempt{Audience: counterfoil.AudienceSelf, IP: inside}}
-		_, err := o.registry.RevokeCurrentToken(context.Background(), caller, "lost")
+		_, err = o.registry.RevokeCurrentToken(context.Background(), caller, "lost")
 		return err
 	}
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // NewServer is a server for a public listener. A client has 5 s for its headers, of 16 KiB and what net/http grants on
-// top (4 KiB), and 30 s for the whole request; an idle connection is kept for 60 s.
+// top (4 KiB), and 30 s for the whole request; it takes the answer within 60 s. A handler whose answer waits for events or streams moves
+// that deadline through http.ResponseController. An idle connection is kept for 60 s.
 func NewServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -18,8 +19,7 @@ func NewServer(h http.Handler) *http.Server {
 		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
-		// WriteTimeout stays 0: an answer may wait for an event or stream an export. A handler that does neither may set
-		// its own deadline through http.ResponseController.
+		WriteTimeout:      60 * time.Second,
 	}
 }
 
