@@ -30,7 +30,7 @@ test: ## everything that must pass: what the tests need, the linters, all tests 
 	@tools/test.sh deps lint test-race test-norace test-nested
 
 .PHONY: deps
-deps: ## install what the tests need and this machine lacks: PostgreSQL, nginx, Chromium, gcc
+deps: ## install what the tests need and this machine lacks: PostgreSQL, nginx, gcc
 	@tools/deps.sh
 
 .PHONY: lint
