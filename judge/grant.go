@@ -121,7 +121,7 @@ func (g *granting) permissionProblem(name string) (counterfoil.Problem, bool) {
 	case !g.rules.allowedFor(g.kind).Has(name):
 		return notHeld("", fmt.Sprintf("%s may not be held by a token of kind %s", name, g.kind)), true
 	case !g.holds.Has(name):
-		return notHeld("", name+" is not yours to give: you do not hold it now"), true
+		return notHeld("", name+" is not yours to give: the credential that asks does not hold it now (a token keeps the permissions it was made with; ask with one that holds it, or with a system token)"), true
 	case g.personal() && active(g.owner) && !g.owner.Permissions.Has(name):
 		return notHeld("", name+" is not held by the member whom the token is for"), true
 	}

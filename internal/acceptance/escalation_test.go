@@ -23,8 +23,11 @@ func narrowPersonal(t *testing.T, o *tenant) {
 		{"prolong a wider one", "PATCH tokens/" + wide.id, `{"expires_at":"` + later + `"}`, "422 permission_not_held /expires_at"},
 		{"take a filter off a wider one", "PATCH tokens/" + fenced.at("token.id"), `{"ip_filter":null}`, "422 permission_not_held /ip_filter"},
 		{"resume a wider one", "PATCH tokens/" + fenced.at("token.id"), `{"paused":false}`, "422 permission_not_held"},
-		{"rotate itself", "POST tokens/" + narrow.id + "/rotate", `{"grace_seconds":3600}`, "200"},
 		{"narrow a wider one", "PATCH tokens/" + wide.id, `{"permissions":["devices:read"]}`, "200"},
+		{"rotate itself", "POST tokens/" + narrow.id + "/rotate", `{"grace_seconds":3600}`, "200"},
+		{"rotate itself by the value before", "POST tokens/" + narrow.id + "/rotate", ``, "403 missing_permission"},
+		{"make another by the value before", "POST tokens", `{"kind":"personal","name":"x","permissions":["devices:read"]}`, "403 missing_permission"},
+		{"show itself by the value before", "GET tokens/" + narrow.id, ``, "200"},
 	} {
 		expect(t, test.name, o.ask(t, narrow.secret, test.line, test.body), test.want)
 	}

@@ -24,7 +24,7 @@ func (r *Registry) Permissions(ctx context.Context, c Caller, org string) (list 
 	err = r.view(ctx, c, org, OpListPermissions, func(w *work) error {
 		grants := w.grants()
 		for _, p := range w.under().Catalogue.Permissions() {
-			list = append(list, GrantablePermission{p, grants.Has(p.Name) && (len(p.Kinds) > 0 || w.system())})
+			list = append(list, GrantablePermission{p, grants.Has(p.Name) && len(p.Kinds) > 0})
 		}
 		return nil
 	})

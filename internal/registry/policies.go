@@ -90,7 +90,7 @@ func (w *work) policyOf(kind counterfoil.Kind, terms counterfoil.PolicyTerms) (c
 	check("/max_lifetime_seconds", terms.MaxLifetimeSeconds)
 	check("/default_lifetime_seconds", terms.DefaultLifetimeSeconds)
 	if terms.MaxLifetimeSeconds != nil && terms.DefaultLifetimeSeconds != nil && *terms.DefaultLifetimeSeconds > *terms.MaxLifetimeSeconds {
-		problems = append(problems, invalid("/default_lifetime_seconds", "the default lifetime is longer than the longest"))
+		problems = append(problems, invalid("/default_lifetime_seconds", "the default lifetime is longer than the longest: shorten it as well"))
 	}
 	if terms.EnforcedIPFilter != nil {
 		f, ok := w.rules.IPFilter(*terms.EnforcedIPFilter)

@@ -76,6 +76,7 @@ type Caller struct {
 	Faults []counterfoil.Problem
 
 	operator bool
+	itself   bool // the operation changes the caller's own token
 }
 
 // match compares the presented value with the token as it is now: it may have been rotated since it was checked.
@@ -118,6 +119,7 @@ type work struct {
 	rules  *rules.Compiled         // of the organization that is worked on; nil when it does not exist yet
 
 	match     counterfoil.Match // of the caller's value, as it compares now
+	changes   bool              // what the operation was asked to do is to be written
 	receiptID string            // set by an operation that stores its receipt's id
 }
 
@@ -157,7 +159,7 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 	var missed bool
 	err := r.Store.Update(ctx, org, op.lock, func(tx *store.Tx) error {
 		last, receipt = tx, counterfoil.Receipt{}
-		w := &work{r: r, tx: tx, caller: c}
+		w := &work{r: r, tx: tx, caller: c, changes: true}
 		if err := r.admit(w, op); err != nil {
 			return err
 		}
@@ -197,7 +199,7 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 func (r *Registry) faulty(ctx context.Context, c Caller, org string, op *Operation, fn func(w *work) error) error {
 	var found error
 	err := r.Store.View(ctx, org, func(tx *store.Tx) error {
-		w := &work{r: r, tx: tx, caller: c}
+		w := &work{r: r, tx: tx, caller: c, changes: true}
 		if err := r.admit(w, op); err != nil {
 			return err
 		}
@@ -267,6 +269,9 @@ func (r *Registry) admissible(c Caller, org string, op *Operation) error {
 		if c.Kind == counterfoil.KindIntegration {
 			return counterfoil.Refuse(counterfoil.CodeWrongAudience, judge.Message(counterfoil.CodeWrongAudience))
 		}
+		if len(op.Kinds) == 1 {
+			return counterfoil.Refuse(counterfoil.CodeMissingPermission, "This takes a system token with "+op.Permission+". Tokens of an organization cannot hold the right.")
+		}
 		return errMissing
 	}
 	return nil
@@ -283,6 +288,11 @@ func (r *Registry) admit(w *work, op *Operation) (err error) {
 	if w.caller.operator {
 		w.holds = r.Rules.InForce.Catalogue().All()
 		return nil
+	}
+	if w.caller.itself { // several that only kept it still would wait for each other when they change it
+		if _, _, err := w.tx.TokenForUpdate(w.caller.TokenID); err != nil {
+			return err
+		}
 	}
 	token, found, err := w.tx.Credential(w.caller.TokenID)
 	if err != nil {
@@ -315,6 +325,9 @@ func (r *Registry) admit(w *work, op *Operation) (err error) {
 	}
 	if code := judge.Use(&record, holder, &under.Rules, &attempt, w.tx.Now(), nil); code != counterfoil.CodeOK {
 		return counterfoil.Refuse(code, judge.Message(code))
+	}
+	if w.match == counterfoil.MatchPrevious && w.changes && op != OpRevokeSelf {
+		return counterfoil.Refuse(counterfoil.CodeMissingPermission, "This is the value before the last rotation: it still opens what the token opens, but managing anything takes the current one.")
 	}
 	w.holds = judge.Effective(&record, holder, &under.Rules)
 	return nil

@@ -46,6 +46,7 @@ func (r *Registry) EditToken(ctx context.Context, c Caller, org, id string, edit
 	if org == "" {
 		op = OpEditSystemToken
 	}
+	c.itself = id == c.TokenID
 	receipt, err = r.do(ctx, c, org, op, func(w *work) error {
 		t, owner, err := w.tokenToChange(id)
 		if err != nil {
@@ -174,6 +175,7 @@ func (r *Registry) RotateToken(ctx context.Context, c Caller, org, id string, gr
 	if org == "" {
 		op = OpRotateSystemToken
 	}
+	c.itself = id == c.TokenID
 	rotated.Receipt, err = r.do(ctx, c, org, op, func(w *work) error {
 		t, owner, err := w.tokenToChange(id)
 		if err != nil {
@@ -197,6 +199,9 @@ func (r *Registry) RotateToken(ctx context.Context, c Caller, org, id string, gr
 		}
 		value := secret.Remint(w.r.Prefix, shortKinds[t.Kind], strings.TrimPrefix(t.ID, "tok_"))
 		t.Previous, t.PreviousKeyID, t.PreviousUntil = t.Digest, t.KeyID, w.tx.Now().Plus(graceSeconds)
+		if graceSeconds == 0 {
+			t.PreviousUntil = 1 // past by every transaction's clock, also one that began before this one ends
+		}
 		t.KeyID = w.r.Keys.Current()
 		t.Digest, _ = w.r.Keys.Digest(t.KeyID, value.Reveal())
 		t.Hint = value.Hint()
@@ -230,6 +235,7 @@ func (r *Registry) RevokeCurrentToken(ctx context.Context, c Caller, reason stri
 
 func (r *Registry) revoke(ctx context.Context, c Caller, org string, op *Operation, id, reason string) (revoked counterfoil.Revoked, err error) {
 	earlier := ""
+	c.itself = id == c.TokenID
 	receipt, err := r.do(ctx, c, org, op, func(w *work) error {
 		var t store.Token
 		var owner *store.Member

@@ -53,9 +53,11 @@ func openSQLite(ctx context.Context, c Config) (_ engine, err error) {
 	} else if err := f.Close(); err != nil {
 		return nil, err
 	}
-	if e.db, err = sql.Open("sqlite", dsn("&_pragma=journal_mode(WAL)&_txlock=immediate")); err != nil {
+	if e.db, err = sql.Open("sqlite", dsn("&_pragma=journal_mode(WAL)&_pragma=wal_autocheckpoint(16000)&_txlock=immediate")); err != nil {
 		return nil, err
 	}
+	// A checkpoint after 16,000 pages (64 MB) rather than 1,000: tokens have random ids, so writes touch the same pages
+	// again and again, and each checkpoint writes every one of them.
 	e.db.SetMaxOpenConns(1)
 	spell := strings.NewReplacer("{{blob}}", "BLOB", "{{name}}", "TEXT", "{{seq}}", "seq INTEGER PRIMARY KEY", "{{clustered}}", " WITHOUT ROWID")
 	if err := migrate(ctx, e.db, goose.DialectSQLite3, spell); err != nil {
@@ -159,8 +161,8 @@ func (e *sqliteEngine) close() error {
 	if e.db != nil {
 		errs = append(errs, e.db.Close())
 	}
-	if e.lock != nil {
-		errs = append(errs, e.lock.Close())
+	if e.lock != nil { // unlocked by hand: a child process that was being started may hold the file a moment longer
+		errs = append(errs, unix.Flock(int(e.lock.Fd()), unix.LOCK_UN), e.lock.Close())
 	}
 	return errors.Join(errs...)
 }

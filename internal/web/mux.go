@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/counterfoil/counterfoil"
 )
@@ -10,6 +11,10 @@ import (
 // text. Answers of registered handlers pass untouched.
 func Mux404(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "//") { // the mux would redirect
+			WriteProblem(w, r, &counterfoil.Error{Code: counterfoil.CodeNotFound})
+			return
+		}
 		h, pattern := mux.Handler(r)
 		if pattern != "" {
 			mux.ServeHTTP(w, r) // not h: only the mux fills in path values
