@@ -181,11 +181,12 @@ func TestUseAudience(t *testing.T) {
 	}
 	for whose, audiences := range good {
 		for _, audience := range all {
-			w := newWorld(t, counterfoil.KindSystem)
-			if kind := counterfoil.Kind(whose); kind.Valid() {
-				w = newWorld(t, kind)
-			} else {
-				w = newWorld(t, counterfoil.KindIntegration)
+			kind := counterfoil.Kind(whose)
+			if !kind.Valid() {
+				kind = counterfoil.KindIntegration
+			}
+			w := newWorld(t, kind)
+			if kind == counterfoil.KindIntegration {
 				w.t.Integration = counterfoil.Integration(whose)
 			}
 			w.a.Audience, w.a.Permissions, w.a.Path = audience, nil, ""

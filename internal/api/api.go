@@ -112,6 +112,9 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, rt *route) {
 }
 
 func (c *call) run() (any, error) {
+	if !acceptsJSON(c.r.Header.Values("Accept")) {
+		return nil, counterfoil.Refuse(counterfoil.CodeNotAcceptable, "Answers are application/json: leave out Accept, or let it allow that.")
+	}
 	if err := c.authenticate(); err != nil {
 		return nil, err
 	}

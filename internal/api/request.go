@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"mime"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -321,4 +323,25 @@ var paging = []param{
 // plainText reports whether s is UTF-8 without control characters.
 func plainText(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// acceptsJSON reports whether the Accept header, if there is one, allows JSON (RFC 9110 section 12.5.1). A range that
+// cannot be read is passed over.
+func acceptsJSON(accept []string) bool {
+	ranges := strings.Split(strings.Join(accept, ","), ",")
+	best, given := -1, false // how narrow the range is that decides
+	allowed := false
+	for _, r := range ranges {
+		media, params, err := mime.ParseMediaType(r)
+		if err != nil || !strings.Contains(media, "/") {
+			continue
+		}
+		given = true
+		narrow := slices.Index([]string{"*/*", "application/*", "application/json"}, media)
+		if narrow > best {
+			q, err := strconv.ParseFloat(params["q"], 64)
+			best, allowed = narrow, err != nil || q > 0
+		}
+	}
+	return !given || allowed
 }

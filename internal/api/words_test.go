@@ -33,3 +33,17 @@ func TestPointer(t *testing.T) {
 		}
 	}
 }
+
+func TestAcceptsJSON(t *testing.T) {
+	for accept, want := range map[string]bool{
+		"": true, "*/*": true, "application/json": true, "application/*;q=0.1": true, "text/html, */*;q=0.5": true, "nonsense": true,
+		"text/html": false, "application/json;q=0, */*": false, "text/html, application/xml": false, "*/*;q=0": false,
+	} {
+		if got := acceptsJSON([]string{accept}); got != want {
+			t.Errorf("Accept: %s is %v", accept, got)
+		}
+	}
+	if !acceptsJSON(nil) {
+		t.Error("no Accept is refused")
+	}
+}
