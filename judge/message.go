@@ -9,7 +9,7 @@ func Message(code counterfoil.Code) string {
 	case counterfoil.CodeOK:
 		return "The token may be used."
 	case counterfoil.CodeInvalidToken:
-		return "This token is not known here. Check that the whole value was copied. A lost value cannot be shown again: delete the token and create another."
+		return "This token is not known here. Check that the whole value was copied. A lost value cannot be shown again: rotate the token for a new one."
 	case counterfoil.CodeWrongDataCenter:
 		return "This token belongs to another data centre. Send the request there."
 	case counterfoil.CodeTokenRevoked:
