@@ -17,7 +17,7 @@ type expiry struct {
 	never bool
 }
 
-// UnmarshalText reads 90d, 12h, 30m, a time of RFC 3339, or never.
+// UnmarshalText reads 90d, 12h, 30m, a time of RFC 3339, a day (its beginning in UTC), or never.
 func (e *expiry) UnmarshalText(text []byte) (err error) {
 	word := string(text)
 	*e = expiry{given: true, never: word == "never"}
@@ -27,8 +27,11 @@ func (e *expiry) UnmarshalText(text []byte) (err error) {
 	if e.in, err = parseDuration(word); err == nil {
 		return nil
 	}
+	if e.at, err = time.Parse(time.DateOnly, word); err == nil {
+		return nil
+	}
 	if e.at, err = time.Parse(time.RFC3339, word); err != nil {
-		return errors.New("want 90d, 12h, 30m, a time such as 2027-01-31T00:00:00Z, or never")
+		return errors.New("want 90d, 12h, 30m, a time such as 2027-01-31 (UTC) or 2027-01-31T09:00:00Z, or never")
 	}
 	return nil
 }

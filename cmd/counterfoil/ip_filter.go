@@ -41,7 +41,21 @@ func (s *session) ipFilter(f counterfoil.IPFilter, asJSON bool) error {
 	if asJSON {
 		return s.json(f)
 	}
-	return s.details("id", f.ID, "name", f.Name, "rules", f.Rules, "created", exactly(&f.CreatedAt, ""), "changed", exactly(&f.UpdatedAt, ""))
+	rules := f.Rules
+	if !hasRules(rules) {
+		rules = strings.TrimLeft(strings.TrimRight(rules, "\n")+"\n(none: every address is denied)", "\n")
+	}
+	return s.details("id", f.ID, "name", f.Name, "rules", rules, "created", exactly(&f.CreatedAt, ""), "changed", exactly(&f.UpdatedAt, ""))
+}
+
+// hasRules reports whether there is more than comments and blank lines.
+func hasRules(text string) bool {
+	for line := range strings.Lines(text) {
+		if rule, _, _ := strings.Cut(line, "#"); strings.TrimSpace(rule) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 const rulesHelp = `A rule is allow or deny, then all, an address or a CIDR; # starts a comment. The first rule that matches decides; no match denies.`

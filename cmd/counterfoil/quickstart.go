@@ -170,6 +170,8 @@ Revoke it, then ask again:
 
   curl -s -X DELETE -H "Authorization: Bearer {token}" {url}/v1/tokens/current
 
+To read about every endpoint, and to try them: {url}/docs
+
 To manage tokens from another terminal, as the owner:
 
   export COUNTERFOIL_URL={url} COUNTERFOIL_TOKEN={owner}

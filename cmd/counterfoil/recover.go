@@ -16,7 +16,7 @@ import (
 
 type recoverCmd struct {
 	storage `embed:""`
-	Expires expiry `default:"24h" placeholder:"WHEN" help:"90d, 12h, 30m, a time such as 2027-01-31T00:00:00Z, or never. Default 24h."`
+	Expires expiry `default:"24h" placeholder:"WHEN" help:"90d, 12h, 30m, a time such as 2027-01-31 (UTC) or 2027-01-31T09:00:00Z, or never. Default 24h."`
 	JSON    bool   `name:"json" help:"Print JSON."`
 }
 

@@ -62,10 +62,14 @@ func (r *remote) dial(s *session) (*client.Client, error) {
 func (r *remote) token(s *session) (string, error) {
 	file := r.TokenFile
 	if file == "" {
-		if token := s.env("COUNTERFOIL_TOKEN"); token != "" {
+		token := s.env("COUNTERFOIL_TOKEN")
+		file = s.env("COUNTERFOIL_TOKEN_FILE")
+		switch {
+		case token != "" && file != "":
+			return "", misused("COUNTERFOIL_TOKEN and COUNTERFOIL_TOKEN_FILE are both set: unset one, or name a file with --token-file")
+		case token != "":
 			return strings.TrimSpace(token), nil
 		}
-		file = s.env("COUNTERFOIL_TOKEN_FILE")
 	}
 	if file == "" {
 		return "", misused("this needs a token to ask with: put it in the environment as COUNTERFOIL_TOKEN, or name a file that holds it with --token-file")

@@ -111,9 +111,12 @@ func run(ctx context.Context, args []string, lookupEnv func(string) (string, boo
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
+	if args[0] == "help" {
+		args = append(args[1:len(args):len(args)], "--help")
+	}
 	parsed, fault := parser.Parse(args)
-	if fault != nil {
-		return s.report(parsedOf(fault), usageError{fault})
+	if fault != nil { // of an enum the empty word is the flag that was left out
+		return s.report(parsedOf(fault), misused("%s", strings.Replace(fault.Error(), `must be one of "",`, "must be one of ", 1)))
 	}
 	if fault := configure(parsed, lookupEnv); fault != nil {
 		return s.report(parsed, usageError{fault})

@@ -328,7 +328,7 @@ func TestSecondSignal(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- serve.Wait() }()
-	found, err := log.wait(regexp.MustCompile(`serving the API at (\S+),`), ended)
+	found, err := log.wait(regexp.MustCompile(`serving the API at (\S+); SQLite`), ended)
 	if err != nil {
 		t.Fatal(err)
 	}

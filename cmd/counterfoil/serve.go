@@ -84,10 +84,10 @@ func (c *serveCmd) announce(s *session, running *server.Server, logger *slog.Log
 		logger.Info("serving", "api", running.URL, "admin", admin, "engine", engine, "data", c.Data)
 		return
 	}
-	if admin == "" {
-		admin = "nowhere"
+	if admin != "" {
+		admin = ", health and metrics at " + admin
 	}
-	s.say("counterfoil: serving the API at %s, health and metrics at %s; %s, data in %s", running.URL, admin, engine, c.Data)
+	s.say("counterfoil: serving the API at %s%s; %s, data in %s; documentation at %[1]s/docs", running.URL, admin, engine, c.Data)
 }
 
 // reloads applies the catalogue file at each signal until ctx ends.

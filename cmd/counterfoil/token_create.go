@@ -37,7 +37,7 @@ type tokenCreateCmd struct {
 	remote         `embed:""`
 	inOrganization `embed:""`
 	newToken       `embed:""`
-	Expires        expiry  `placeholder:"WHEN" help:"90d, 12h, 30m, or a time such as 2027-01-31T00:00:00Z. Default: as the policy says."`
+	Expires        expiry  `placeholder:"WHEN" help:"90d, 12h, 30m, or a time such as 2027-01-31 (UTC) or 2027-01-31T09:00:00Z. Default: as the policy says."`
 	Kind           string  `enum:"personal,organization,integration" default:"personal" placeholder:"KIND" help:"personal, organization or integration. Default personal."`
 	IPFilter       *string `name:"ip-filter" placeholder:"FILTER" help:"An IP filter of its own, by id or name."`
 	Integration    string  `enum:",custom,splunk,sentinel" default:"" placeholder:"READER" help:"For kind integration: custom, splunk or sentinel."`
@@ -83,7 +83,7 @@ func (c *tokenCreateCmd) Run(ctx context.Context, s *session) error {
 type systemTokenCreateCmd struct {
 	remote   `embed:""`
 	newToken `embed:""`
-	Expires  expiry `placeholder:"WHEN" help:"90d, 12h, 30m, a time such as 2027-01-31T00:00:00Z, or never. Default never."`
+	Expires  expiry `placeholder:"WHEN" help:"90d, 12h, 30m, a time such as 2027-01-31 (UTC) or 2027-01-31T09:00:00Z, or never. Default never."`
 }
 
 func (systemTokenCreateCmd) Help() string {

@@ -15,7 +15,7 @@ type tokenChange struct {
 	Name          *string  `placeholder:"NAME" help:"A new name."`
 	Permissions   []string `name:"permission" short:"p" placeholder:"PERMISSION" help:"What it may do from now on, all of it; repeat it, or separate by commas."`
 	NoPermissions bool     `help:"It may do nothing from now on."`
-	Expires       expiry   `placeholder:"WHEN" help:"90d from now, 12h, 30m, a time such as 2027-01-31T00:00:00Z, or never."`
+	Expires       expiry   `placeholder:"WHEN" help:"90d from now, 12h, 30m, a time such as 2027-01-31 (UTC) or 2027-01-31T09:00:00Z, or never."`
 }
 
 func (c tokenChange) edit() (e counterfoil.Edit, err error) {
