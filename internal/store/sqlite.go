@@ -87,7 +87,7 @@ func lockDir(dir string) (*os.File, error) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("another counterfoil is using %s: stop it first, or use PostgreSQL", dir)
+			return nil, fmt.Errorf("another counterfoil is using %s: stop it first", dir)
 		}
 		return nil, fmt.Errorf("locking %s: %w", dir, err)
 	}
