@@ -93,7 +93,7 @@ func (f *storage) notSetUp() error {
 	if f.DatabaseURL != "" {
 		where += " --database-url …"
 	}
-	return fmt.Errorf("this instance is not set up yet. Run this first:\n  counterfoil setup %s --organization \"Your company\" --email you@example.com", where)
+	return fmt.Errorf("this instance is not set up yet. Run this first:\n  counterfoil setup %s --organization \"Your company\" --email you@example.com --catalogue catalogue.yaml", where)
 }
 
 // configure gives a value to every flag that is a setting and was not given: from the environment, else from the

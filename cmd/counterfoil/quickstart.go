@@ -5,9 +5,11 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/registry"
@@ -35,6 +37,9 @@ var exampleCatalogue []byte
 const example = "example"
 
 func (c *quickstartCmd) Run(ctx context.Context, s *session) error {
+	if err := c.free(); err != nil {
+		return err
+	}
 	first := setupCmd{storage: c.storage, Organization: "Example", Email: "you@example.com"}
 	fresh, err := first.setUp(ctx, exampleCatalogue)
 	if err != nil && !errors.Is(err, registry.ErrSetUp) {
@@ -43,6 +48,33 @@ func (c *quickstartCmd) Run(ctx context.Context, s *session) error {
 	return c.serve(ctx, s, func(ctx context.Context, running *server.Server) error {
 		return c.welcome(ctx, s, running, tryout{URL: running.URL, Owner: fresh.OwnerToken})
 	})
+}
+
+// free makes sure of both addresses before anything is set up.
+func (c *quickstartCmd) free() error {
+	var taken, flags []string
+	for _, try := range []struct{ flag, address string }{{"listen", c.Listen}, {"admin-listen", c.AdminListen}} {
+		if try.address == "-" && try.flag == "admin-listen" {
+			continue
+		}
+		l, err := net.Listen("tcp", try.address)
+		switch {
+		case err == nil:
+			defer l.Close() // the other one must not be the same
+		case errors.Is(err, syscall.EADDRINUSE):
+			taken = append(taken, try.address)
+			flags = append(flags, fmt.Sprintf("--%s ADDR or %s=… (make run)", try.flag, variableOf(strings.ReplaceAll(try.flag, "-", "_"))))
+		default:
+			return fmt.Errorf("listening: %w", err)
+		}
+	}
+	switch len(taken) {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("the address %s is in use: stop what listens there, or choose another with %s", taken[0], flags[0])
+	}
+	return fmt.Errorf("the addresses %s are in use: stop what listens there, or choose others with %s", strings.Join(taken, " and "), strings.Join(flags, " and "))
 }
 
 // welcome makes tokens to try and prints what to do with them. Where the example is no more what quickstart made, the

@@ -20,6 +20,8 @@ type setupCmd struct {
 	Organization string `required:"" placeholder:"NAME" help:"Name of the first organization."`
 	Email        string `required:"" placeholder:"E" help:"E-mail address of its owner."`
 	JSON         bool   `name:"json" help:"Print JSON."`
+
+	bare bool // there was no catalogue
 }
 
 func (setupCmd) Help() string {
@@ -31,6 +33,9 @@ Example:
 }
 
 func (c *setupCmd) Run(ctx context.Context, s *session) error {
+	if err := c.rehearse(ctx); err != nil {
+		return err
+	}
 	answer, err := c.setUp(ctx, nil)
 	if answer.OwnerToken == "" {
 		return err
@@ -42,6 +47,11 @@ func (c *setupCmd) print(s *session, answer registry.SetupAnswer) error {
 	if c.JSON {
 		return s.json(answer)
 	}
+	none := ""
+	if c.bare {
+		none = fmt.Sprintf("No catalogue: there are no product permissions yet. Put one at %s and send SIGHUP (or start again), or run counterfoil catalogue apply FILE.\n\n",
+			filepath.Join(c.Data, "catalogue.yaml"))
+	}
 	_, err := fmt.Fprintf(s.out, `Set up: organization %s (%s), owner %s.
 
   owner's token   %s
@@ -50,9 +60,27 @@ func (c *setupCmd) print(s *session, answer registry.SetupAnswer) error {
 Both expire in 24 h and are shown this once: the owner's holds every permission that a personal token can hold, the
 system token every permission.
 
-Next: %s
-`, printable(c.Organization), answer.Organization.Slug, printable(answer.Owner.Email), answer.OwnerToken, answer.SystemToken, c.serveLine())
+%sNext: %s
+`, printable(c.Organization), answer.Organization.Slug, printable(answer.Owner.Email), answer.OwnerToken, answer.SystemToken, none, c.serveLine())
 	return err
+}
+
+// rehearse sets up a place that is thrown away, so that what is refused is refused before anything is made.
+func (c *setupCmd) rehearse(ctx context.Context) (err error) {
+	dir, err := os.MkdirTemp("", "counterfoil-setup-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	config := c.storage.config()
+	config.Dir, config.DatabaseURL, config.KeyFile = dir, "", ""
+	config.Logger = slog.New(slog.DiscardHandler)
+	core, err := server.Open(ctx, config)
+	if err != nil {
+		return err
+	}
+	_, err = core.Registry.SetUp(ctx, registry.SetupRequest{Organization: c.Organization, Email: c.Email})
+	return errors.Join(err, core.Close())
 }
 
 // setUp prepares the database with the catalogue file, or with fallback where no file is named and none is in the data
@@ -66,6 +94,7 @@ func (c *setupCmd) setUp(ctx context.Context, fallback []byte) (answer registry.
 	if text == nil {
 		path, text = "", fallback
 	}
+	c.bare = text == nil
 	if _, err := catalogue.Parse(text); err != nil {
 		return answer, fmt.Errorf("the catalogue %s has mistakes; nothing was set up:\n  %s", path, mistakes(err))
 	}

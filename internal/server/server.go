@@ -288,6 +288,14 @@ type listener struct {
 
 // Start opens the service and its listeners. Serve runs them.
 func Start(ctx context.Context, c Config) (_ *Server, err error) {
+	if err := c.defaults(); err != nil {
+		return nil, err
+	}
+	if c.DatabaseURL == "" { // opening it would leave a database and a key behind
+		if _, err := os.Stat(filepath.Join(c.Dir, "counterfoil.db")); errors.Is(err, fs.ErrNotExist) {
+			return nil, ErrNotSetUp
+		}
+	}
 	core, err := Open(ctx, c)
 	if err != nil {
 		return nil, err
