@@ -16,6 +16,7 @@ import (
 
 type recoverCmd struct {
 	storage `embed:""`
+	outFile `embed:""`
 	Expires expiry `default:"24h" placeholder:"WHEN" help:"90d, 12h, 30m, a time such as 2027-01-31 (UTC) or 2027-01-31T09:00:00Z, or never. Default 24h."`
 	JSON    bool   `name:"json" help:"Print JSON."`
 }
@@ -29,6 +30,10 @@ Example:
 }
 
 func (c *recoverCmd) Run(ctx context.Context, s *session) error {
+	return c.into(s, func() error { return c.run(ctx, s) })
+}
+
+func (c *recoverCmd) run(ctx context.Context, s *session) error {
 	created, err := c.recover(ctx)
 	if created.Secret == "" {
 		return err

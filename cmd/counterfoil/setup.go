@@ -17,6 +17,7 @@ import (
 
 type setupCmd struct {
 	storage      `embed:""`
+	outFile      `embed:""`
 	Organization string `required:"" placeholder:"NAME" help:"Name of the first organization."`
 	Email        string `required:"" placeholder:"E" help:"E-mail address of its owner."`
 	JSON         bool   `name:"json" help:"Print JSON."`
@@ -33,6 +34,10 @@ Example:
 }
 
 func (c *setupCmd) Run(ctx context.Context, s *session) error {
+	return c.into(s, func() error { return c.run(ctx, s) })
+}
+
+func (c *setupCmd) run(ctx context.Context, s *session) error {
 	if err := c.rehearse(ctx); err != nil {
 		return err
 	}

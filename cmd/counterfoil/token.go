@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,7 +64,7 @@ func tokenID(ctx context.Context, c *client.Client, org, name string) (string, e
 	return "", fmt.Errorf("%s are named %q: name one by its id: %s", count(len(ids), "token"), name, strings.Join(ids, ", "))
 }
 
-func (s *session) showToken(t counterfoil.Token) error {
+func (s *session) showToken(t counterfoil.Token, has func(string) bool) error {
 	owner, filter, integration, lastUsed, revoked := "", "", "", "never", ""
 	if t.Owner != nil {
 		owner = fmt.Sprintf("%s <%s>", t.Owner.Name, t.Owner.Email)
@@ -91,7 +92,7 @@ func (s *session) showToken(t counterfoil.Token) error {
 		expires += ", by the policy's longest lifetime"
 	}
 	return s.details("id", t.ID, "name", t.Name, "token", t.Hint, "kind", string(t.Kind), "integration", integration, "owner", owner, "status", string(t.Status),
-		"permissions", permissionLines(t), "ip filter", filter, "created", exactly(&t.CreatedAt, ""), "expires", expires, "last used", lastUsed,
+		"permissions", permissionLines(t, has), "ip filter", filter, "created", exactly(&t.CreatedAt, ""), "expires", expires, "last used", lastUsed,
 		"old value", exactlyUntil(t.PreviousValidUntil), "revoked", revoked)
 }
 
@@ -103,11 +104,15 @@ func exactlyUntil(t *time.Time) string {
 }
 
 // permissionLines lists what a token was given, one a line, and says what of it has no effect now (P7).
-func permissionLines(t counterfoil.Token) string {
+func permissionLines(t counterfoil.Token, has func(string) bool) string {
 	var b strings.Builder
 	for _, p := range t.Permissions {
 		b.WriteString(p)
-		if !t.EffectivePermissions.Has(p) {
+		switch {
+		case t.EffectivePermissions.Has(p):
+		case t.Owner == nil || !has(p):
+			b.WriteString("  (no effect: not in the catalogue now)")
+		default:
 			b.WriteString("  (no effect: its owner does not hold it now)")
 		}
 		b.WriteByte('\n')
@@ -216,7 +221,7 @@ func (c *tokenShowCmd[P]) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	return s.token(t, c.JSON)
+	return s.token(ctx, api, c.In.place(), t, c.JSON)
 }
 
 // find is what every verb about one token begins with.
@@ -228,11 +233,20 @@ func (r *remote) find(ctx context.Context, s *session, in place, name string) (a
 	return api, id, err
 }
 
-func (s *session) token(t counterfoil.Token, asJSON bool) error {
+// token prints a token; org is where it was found.
+func (s *session) token(ctx context.Context, api *client.Client, org string, t counterfoil.Token, asJSON bool) error {
 	if asJSON {
 		return s.json(t)
 	}
-	return s.showToken(t)
+	has := func(string) bool { return true } // until something tells otherwise
+	if t.Owner != nil && slices.ContainsFunc(t.Permissions, func(p string) bool { return !t.EffectivePermissions.Has(p) }) {
+		if known, err := api.Permissions(ctx, org); err == nil {
+			has = func(name string) bool {
+				return slices.ContainsFunc(known, func(p client.GrantablePermission) bool { return p.Name == name })
+			}
+		}
+	}
+	return s.showToken(t, has)
 }
 
 type tokenCurrentCmd struct {
@@ -250,5 +264,5 @@ func (c *tokenCurrentCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	return s.token(t, c.JSON)
+	return s.token(ctx, api, client.Current, t, c.JSON)
 }

@@ -37,6 +37,7 @@ type tokenCreateCmd struct {
 	remote         `embed:""`
 	inOrganization `embed:""`
 	newToken       `embed:""`
+	outFile        `embed:""`
 	Expires        expiry  `placeholder:"WHEN" help:"90d, 12h, 30m, or a time such as 2027-01-31 (UTC) or 2027-01-31T09:00:00Z. Default: as the policy says."`
 	Kind           string  `enum:"personal,organization,integration" default:"personal" placeholder:"KIND" help:"personal, organization or integration. Default personal."`
 	IPFilter       *string `name:"ip-filter" placeholder:"FILTER" help:"An IP filter of its own, by id or name."`
@@ -53,6 +54,10 @@ Example:
 }
 
 func (c *tokenCreateCmd) Run(ctx context.Context, s *session) error {
+	return c.into(s, func() error { return c.run(ctx, s) })
+}
+
+func (c *tokenCreateCmd) run(ctx context.Context, s *session) error {
 	if c.Expires.never {
 		return misused("a new token expires as the policy says: leave --expires out; where the policy allows it, \"counterfoil token edit --expires never\" takes the expiry away")
 	}
@@ -83,6 +88,7 @@ func (c *tokenCreateCmd) Run(ctx context.Context, s *session) error {
 type systemTokenCreateCmd struct {
 	remote   `embed:""`
 	newToken `embed:""`
+	outFile  `embed:""`
 	Expires  expiry `placeholder:"WHEN" help:"90d, 12h, 30m, a time such as 2027-01-31 (UTC) or 2027-01-31T09:00:00Z, or never. Default never."`
 }
 
@@ -95,6 +101,10 @@ Example, for a gateway:
 }
 
 func (c *systemTokenCreateCmd) Run(ctx context.Context, s *session) error {
+	return c.into(s, func() error { return c.run(ctx, s) })
+}
+
+func (c *systemTokenCreateCmd) run(ctx context.Context, s *session) error {
 	api, err := c.dial(s)
 	if err != nil {
 		return err

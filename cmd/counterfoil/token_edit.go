@@ -103,7 +103,7 @@ func (r *remote) change(ctx context.Context, s *session, in place, name string, 
 	if err != nil {
 		return err
 	}
-	if err := s.token(t, r.JSON); err != nil {
+	if err := s.token(ctx, api, in.place(), t, r.JSON); err != nil {
 		return err
 	}
 	s.inForce(answer.Receipt)
@@ -139,10 +139,11 @@ func (c *tokenResumeCmd[P]) Run(ctx context.Context, s *session) error {
 }
 
 type tokenRotateCmd[P place] struct {
-	remote `embed:""`
-	In     P       `embed:""`
-	ID     string  `arg:"" name:"token" help:"The token's id, or its name."`
-	Grace  seconds `placeholder:"TIME" help:"How long the old value is still accepted: 30m, 12h, at most 7d. Default: it ends at once."`
+	remote  `embed:""`
+	outFile `embed:""`
+	In      P       `embed:""`
+	ID      string  `arg:"" name:"token" help:"The token's id, or its name."`
+	Grace   seconds `placeholder:"TIME" help:"How long the old value is still accepted: 30m, 12h, at most 7d. Default: it ends at once."`
 }
 
 func (c tokenRotateCmd[P]) Help() string {
@@ -150,6 +151,10 @@ func (c tokenRotateCmd[P]) Help() string {
 }
 
 func (c *tokenRotateCmd[P]) Run(ctx context.Context, s *session) error {
+	return c.into(s, func() error { return c.run(ctx, s) })
+}
+
+func (c *tokenRotateCmd[P]) run(ctx context.Context, s *session) error {
 	api, id, err := c.find(ctx, s, c.In, c.ID)
 	if err != nil {
 		return err
