@@ -64,7 +64,7 @@ func tokenID(ctx context.Context, c *client.Client, org, name string) (string, e
 	return "", fmt.Errorf("%s are named %q: name one by its id: %s", count(len(ids), "token"), name, strings.Join(ids, ", "))
 }
 
-func (s *session) showToken(t counterfoil.Token, has func(string) bool) error {
+func (s *session) showToken(t counterfoil.Token, why func(string) string) error {
 	owner, filter, integration, lastUsed, revoked := "", "", "", "never", ""
 	if t.Owner != nil {
 		owner = fmt.Sprintf("%s <%s>", t.Owner.Name, t.Owner.Email)
@@ -92,7 +92,7 @@ func (s *session) showToken(t counterfoil.Token, has func(string) bool) error {
 		expires += ", by the policy's longest lifetime"
 	}
 	return s.details("id", t.ID, "name", t.Name, "token", t.Hint, "kind", string(t.Kind), "integration", integration, "owner", owner, "status", string(t.Status),
-		"permissions", permissionLines(t, has), "ip filter", filter, "created", exactly(&t.CreatedAt, ""), "expires", expires, "last used", lastUsed,
+		"permissions", permissionLines(t, why), "ip filter", filter, "created", exactly(&t.CreatedAt, ""), "expires", expires, "last used", lastUsed,
 		"old value", exactlyUntil(t.PreviousValidUntil), "revoked", revoked)
 }
 
@@ -104,16 +104,12 @@ func exactlyUntil(t *time.Time) string {
 }
 
 // permissionLines lists what a token was given, one a line, and says what of it has no effect now (P7).
-func permissionLines(t counterfoil.Token, has func(string) bool) string {
+func permissionLines(t counterfoil.Token, why func(string) string) string {
 	var b strings.Builder
 	for _, p := range t.Permissions {
 		b.WriteString(p)
-		switch {
-		case t.EffectivePermissions.Has(p):
-		case t.Owner == nil || !has(p):
-			b.WriteString("  (no effect: not in the catalogue now)")
-		default:
-			b.WriteString("  (no effect: its owner does not hold it now)")
+		if !t.EffectivePermissions.Has(p) {
+			b.WriteString("  (no effect: " + why(p) + ")")
 		}
 		b.WriteByte('\n')
 	}
@@ -238,15 +234,26 @@ func (s *session) token(ctx context.Context, api *client.Client, org string, t c
 	if asJSON {
 		return s.json(t)
 	}
-	has := func(string) bool { return true } // until something tells otherwise
-	if t.Owner != nil && slices.ContainsFunc(t.Permissions, func(p string) bool { return !t.EffectivePermissions.Has(p) }) {
-		if known, err := api.Permissions(ctx, org); err == nil {
-			has = func(name string) bool {
-				return slices.ContainsFunc(known, func(p client.GrantablePermission) bool { return p.Name == name })
-			}
-		}
+	without := func(p string) bool { return !t.EffectivePermissions.Has(p) }
+	var known []client.GrantablePermission
+	if t.Kind != counterfoil.KindSystem && slices.ContainsFunc(t.Permissions, without) {
+		known, _ = api.Permissions(ctx, org) // else it says what it can
 	}
-	return s.showToken(t, has)
+	return s.showToken(t, func(name string) string { return lost(t, name, known) })
+}
+
+// lost says why a permission of a token has no effect. Known is the catalogue's, empty where it could not be read.
+func lost(t counterfoil.Token, name string, known []client.GrantablePermission) string {
+	at := slices.IndexFunc(known, func(p client.GrantablePermission) bool { return p.Name == name })
+	switch {
+	case t.Kind == counterfoil.KindSystem || known != nil && at < 0:
+		return "not in the catalogue now"
+	case at >= 0 && !slices.Contains(known[at].Kinds, t.Kind):
+		return "not for this kind of token now"
+	case t.Kind == counterfoil.KindPersonal:
+		return "its owner does not hold it now"
+	}
+	return "the catalogue does not allow it now"
 }
 
 type tokenCurrentCmd struct {
