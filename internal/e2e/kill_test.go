@@ -26,7 +26,10 @@ func TestKill(t *testing.T) {
 	})
 }
 
-const killClients = 12
+const (
+	killClients = 12
+	mostWrites  = 60 // of a client between two kills: each is checked after the next start
+)
 
 // testKill kills the server again and again, each time after longest at most.
 func testKill(t *testing.T, databaseURL string, kills int, longest time.Duration) {
@@ -70,7 +73,7 @@ func run(t *testing.T, in *instance, writers []*writer, while time.Duration) {
 			w.recall(ctx, w.some(20))
 			w.touched = nil
 			checked.Done()
-			for w.write(ctx) {
+			for n := 0; n < mostWrites && w.write(ctx); n++ {
 			}
 		})
 	}
