@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -41,6 +42,8 @@ func misspeltPermission(t *testing.T, o *tenant) {
 	expect(t, "one that is not held", o.ask(t, token.secret, "GET /v1/authorize?permission=devices:read&permission=sites:read", ""), "403 missing_permission")
 }
 
+var lastUseShown = regexp.MustCompile(`"last_used":(null|\{[^}]*\}),?`)
+
 // faultyWritesNothing: a request of bad form is told all that is wrong with it and does nothing of it.
 func faultyWritesNothing(t *testing.T, o *tenant) {
 	token, m := o.orgToken(t, "devices:read"), o.person(t, "viewer")
@@ -51,7 +54,8 @@ func faultyWritesNothing(t *testing.T, o *tenant) {
 		for _, list := range lists {
 			all += must(t, list, o.ask(t, o.token, "GET "+list+"?limit=200", ""), "200").text() + "\n"
 		}
-		return all + o.ask(t, o.SystemToken, "GET /v1/organizations/"+o.id, "").text() + o.ask(t, o.SystemToken, "GET /v1/catalogue", "").text()
+		all += o.ask(t, o.SystemToken, "GET /v1/organizations/"+o.id, "").text() + o.ask(t, o.SystemToken, "GET /v1/catalogue", "").text()
+		return lastUseShown.ReplaceAllString(all, "") // the asking itself is a use, and is written a little later
 	}
 	before, key := state(), []string{"Idempotency-Key", "faulty-" + o.id}
 	for _, test := range []struct{ line, body, more string }{
