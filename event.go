@@ -25,7 +25,7 @@ type Event struct {
 
 // Actor is who did it: a member, a token or the system itself.
 type Actor struct {
-	Kind      string `json:"kind" enum:"member,token,system,provider"`
+	Kind      string `json:"kind" enum:"member,token,system,provider,product" doc:"product: the product itself wrote the event, with the token that id names."`
 	ID        string `json:"id" doc:"mem_… or tok_…"`
 	TokenID   string `json:"token_id" doc:"The credential that was used, if any."`
 	IP        string `json:"ip"`
@@ -49,4 +49,12 @@ type EventUser struct {
 type Page[T any] struct {
 	Data       []T     `json:"data"`
 	NextCursor *string `json:"next_cursor" doc:"Pass as ?cursor= for the next page; null at the end."`
+}
+
+// EventPage is one part of the log. Oldest first, NextCursor is always there: it is where to go on, now or when more has
+// happened. Newest first, it is nil at the end.
+type EventPage struct {
+	Data       []Event `json:"data"`
+	NextCursor *string `json:"next_cursor" doc:"Pass as ?after= to go on. Oldest first it is always there, also at the end: what happens later comes behind it."`
+	More       bool    `json:"more" doc:"Whether there is more to read now. A page may hold few events, or none, and yet be followed by more."`
 }

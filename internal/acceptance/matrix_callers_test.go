@@ -180,7 +180,7 @@ func (s *stage) cells(t *testing.T, p probe, caller string) (cells []string) {
 		if p.form {
 			headers = []string{"Content-Type", "application/x-www-form-urlencoded"}
 		}
-		a := s.world.ask(t, credential, fill.Replace(p.line), fill.Replace(p.body), headers...)
+		a := s.world.ask(t, credential, fill.Replace(p.line)+p.query, fill.Replace(p.body), headers...)
 		cells = append(cells, s.cell(a))
 		if a.status < 300 {
 			if !strings.HasPrefix(p.line, "GET ") {

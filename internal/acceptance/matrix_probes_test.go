@@ -4,6 +4,7 @@ package acceptance
 // number that does not repeat.
 type probe struct {
 	line, body string
+	query      string
 	form       bool
 	object     string   // what {id} or {secret} is; see stage.make
 	what       string   // tells probes of the same route apart
@@ -62,6 +63,12 @@ var probes = []probe{
 	{line: "DELETE " + inOrg + "/tokens/{id}", object: "token", what: "an organization token"},
 	{line: "DELETE " + inOrg + "/tokens/{id}", object: "member's token", what: "a member's personal token"},
 	{line: "DELETE " + inOrg + "/tokens/{id}", object: "owner's token", what: "another owner's personal token", special: true},
+
+	{line: "GET " + inOrg + "/events"},
+	{line: "GET " + inOrg + "/events/stream", query: "?after=nonsense", what: "with a cursor that is none, or it would not end", special: true},
+	{line: "GET " + inOrg + "/tokens/{id}/events", object: "token", what: "an organization token", special: true},
+	{line: "GET " + inOrg + "/tokens/{id}/events", object: "member's token", what: "a member's personal token", special: true},
+	{line: "GET " + systemToken + "/{id}/events", object: "system token"},
 
 	{line: "GET " + inOrg + "/policies"},
 	{line: "GET " + inOrg + "/policies/{kind}"},

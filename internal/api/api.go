@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -35,6 +37,10 @@ type API struct {
 	routes  []route
 	schemas huma.Registry
 	openAPI []byte
+
+	waiting  atomic.Int64  // long polls and streams
+	draining chan struct{} // closed by Drain
+	drained  sync.Once
 }
 
 // New builds the API. A route that does not say who may call it is an error: such a server does not start.
@@ -45,7 +51,7 @@ func New(c Config) (*API, error) {
 	if c.Checked == nil {
 		c.Checked = func(string, counterfoil.Code) {}
 	}
-	a := &API{Config: c, routes: routes()}
+	a := &API{Config: c, routes: routes(), draining: make(chan struct{})}
 	for _, r := range a.routes {
 		if r.op == nil && !r.open {
 			return nil, fmt.Errorf("route %s %s does not say who may call it", r.method, r.path)
@@ -55,6 +61,19 @@ func New(c Config) (*API, error) {
 		}
 	}
 	return a, a.describe()
+}
+
+// Drain ends the requests that wait for events. The server calls it when it stops.
+func (a *API) Drain() { a.drained.Do(func() { close(a.draining) }) }
+
+// route finds the row of a plain handler.
+func (a *API) route(method, path string) *route {
+	for i := range a.routes {
+		if a.routes[i].method == method && a.routes[i].path == path {
+			return &a.routes[i]
+		}
+	}
+	panic("api: no route " + method + " " + path)
 }
 
 // Handler returns the routes behind what every answer shares.

@@ -36,7 +36,7 @@ func (a *API) describe() error {
 			"basic":  {Type: "http", Scheme: "basic", Description: "The token's id and the token (OAuth routes)."},
 		}},
 	}
-	for _, tag := range []string{tagTokens, tagSystem, tagCheck, tagRules, tagPeople, tagCatalogue, tagDocumentation} {
+	for _, tag := range []string{tagTokens, tagSystem, tagCheck, tagRules, tagPeople, tagActivity, tagCatalogue, tagDocumentation} {
 		doc.Tags = append(doc.Tags, &huma.Tag{Name: tag})
 	}
 	problem := a.schemas.Schema(reflect.TypeFor[web.ProblemDetails](), true, "Problem")
@@ -146,6 +146,9 @@ func (a *API) describeRoute(doc *huma.OpenAPI, r *route, problem *huma.Schema) e
 	answer := &huma.Response{Description: http.StatusText(status)}
 	if r.answer != nil && r.answer != reflect.TypeFor[none]() {
 		answer.Content = map[string]*huma.MediaType{"application/json": {Schema: a.schemas.Schema(r.answer, true, "")}}
+	}
+	if r.media != "" {
+		answer.Content = map[string]*huma.MediaType{r.media: {Schema: &huma.Schema{Type: huma.TypeString}}}
 	}
 	answer.Headers = map[string]*huma.Param{"X-Request-Id": {Description: "Names the request in the server's log.", Schema: &huma.Schema{Type: huma.TypeString}}}
 	if r.op != nil && r.op.Narrows {

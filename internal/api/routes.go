@@ -31,6 +31,7 @@ type route struct {
 	schema       *huma.Schema // of body
 	handle       func(*call) (any, error)
 	plain        func(*API) http.HandlerFunc // in place of handle: the check and the documents
+	media        string                      // of the answer, where it is not JSON
 	hidden       bool                        // not in the OpenAPI document: a page for people
 }
 
@@ -92,6 +93,7 @@ const (
 	tagCheck         = "The check"
 	tagRules         = "Rules"
 	tagPeople        = "People and organizations"
+	tagActivity      = "Activity"
 	tagCatalogue     = "Catalogue"
 	tagDocumentation = "Documentation"
 )
@@ -122,7 +124,7 @@ var systemTokenQuery = slices.DeleteFunc(slices.Clone(tokenQuery), func(p param)
 
 // routes is the API: one visible table.
 func routes() []route {
-	return slices.Concat(checkRoutes(), docsRoutes(), []route{
+	return slices.Concat(checkRoutes(), activityRoutes(), docsRoutes(), []route{
 		send(route{method: post, path: org + "/tokens", op: registry.OpCreateToken, tag: tagTokens, status: 201, once: true, summary: "Create a token"}, (*call).createToken),
 		ask(route{method: get, path: org + "/tokens", op: registry.OpListTokens, tag: tagTokens, query: tokenQuery, summary: "List tokens"}, (*call).listTokens),
 		ask(route{method: get, path: org + "/tokens/{id}", op: registry.OpReadToken, tag: tagTokens, summary: "Show a token"}, (*call).readToken),

@@ -35,6 +35,10 @@ var (
 	OpReadRefusal = &Operation{Name: "read-refusal", Permission: counterfoil.PermTokensRead, Kinds: orgKinds}
 	OpReadReceipt = &Operation{Name: "read-receipt", Kinds: orgKinds}
 
+	OpReadEvents            = &Operation{Name: "read-events", Permission: counterfoil.PermActivityRead, Kinds: orgKinds}
+	OpReadTokenEvents       = &Operation{Name: "read-token-events", Permission: counterfoil.PermActivityRead, Kinds: orgKinds, Own: true}
+	OpReadSystemTokenEvents = &Operation{Name: "read-system-token-events", Permission: counterfoil.PermActivityRead, Kinds: systemKinds}
+
 	OpListPermissions = &Operation{Name: "list-permissions", Kinds: orgKinds}
 	OpReadCatalogue   = &Operation{Name: "read-catalogue", Permission: counterfoil.PermPoliciesRead, Kinds: systemKinds}
 	OpApplyCatalogue  = &Operation{Name: "apply-catalogue", Permission: counterfoil.PermPoliciesWrite, Kinds: systemKinds, Narrows: true, lock: store.ForRules}

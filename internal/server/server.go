@@ -140,6 +140,7 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 		return nil, err
 	}
 	core.done.Go(core.tick)
+	core.done.Go(core.tend)
 	return core, nil
 }
 
@@ -178,6 +179,22 @@ func (c *Core) tick() {
 		}
 		if err != nil {
 			c.Config.Logger.Warn("housekeeping; it is tried again", "error", err)
+		}
+	}
+}
+
+// tend keeps up with the log, about once a second.
+func (c *Core) tend() {
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	for {
+		select {
+		case <-c.quit:
+			return
+		case <-second.C:
+		}
+		if err := c.Store.CountBlocks(context.Background()); err != nil {
+			c.Config.Logger.Warn("counting events; it is tried again", "error", err)
 		}
 	}
 }
@@ -332,6 +349,7 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	if s.URL, err = s.listen(core.Config.Listen, a.Handler()); err != nil {
 		return nil, err
 	}
+	s.listeners[0].server.RegisterOnShutdown(a.Drain)
 	if core.Registry.URL == "" {
 		core.Registry.URL = s.URL // nobody is served before Serve
 	}

@@ -48,6 +48,9 @@ var suite = []struct {
 	{"concurrent writers keep apart", testConcurrentWriters},
 	{"rules stand still for tokens", testLocks},
 	{"a view sees one state", testViewIsOneState},
+	{"the log is found as the model finds it", testFindEvents},
+	{"a reader can wait until a moment is settled", testSettled},
+	{"a watcher hears of its organization's next event", testWatch},
 }
 
 func TestConformance(t *testing.T) {

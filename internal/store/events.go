@@ -119,25 +119,13 @@ func (s *Store) Follow(ctx context.Context, number int64, limit int) ([]counterf
 	return out, err
 }
 
-// Events returns up to limit of the organization's entries after number, in order.
-func (tx *Tx) Events(number int64, limit int) ([]counterfoil.Event, error) {
-	return scanEvents(tx.q, "SELECT seq, body, hash FROM events WHERE organization = $1 AND seq > $2 ORDER BY seq LIMIT $3", tx.org, number, limit)
-}
-
 func scanEvents(q querier, query string, args ...any) ([]counterfoil.Event, error) {
-	return collect(q, func(r scanner) (counterfoil.Event, error) {
-		var e counterfoil.Event
-		var number int64
-		var body string
-		var hash []byte
-		if err := r.Scan(&number, &body, &hash); err != nil {
+	return collect(q, func(r scanner) (e counterfoil.Event, err error) {
+		number, body, hash, err := scanBody(r)
+		if err != nil {
 			return e, err
 		}
-		if err := json.Unmarshal([]byte(body), &e); err != nil {
-			return e, fmt.Errorf("entry %d is damaged: %w", number, err)
-		}
-		e.Number, e.Hash = number, hash
-		return e, nil
+		return eventOf(number, body, hash)
 	}, query, args...)
 }
 

@@ -42,7 +42,7 @@ func TestLogHasNoHoles(t *testing.T) {
 					// What a transaction wrote is numbered and readable when Update returns.
 					var seen []string
 					err = s.View(t.Context(), org, func(tx *Tx) error {
-						events, err := tx.Events(0, 1000)
+						events, err := eventsIn(tx, 1000)
 						for _, e := range events {
 							seen = append(seen, e.ID)
 						}

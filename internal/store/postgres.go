@@ -69,7 +69,7 @@ func openPostgres(ctx context.Context, c Config) (_ engine, err error) {
 		return nil, err
 	}
 	spell := strings.NewReplacer("{{blob}}", "BYTEA", "{{name}}", `TEXT COLLATE "C"`,
-		"{{seq}}", "ord BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, seq BIGINT UNIQUE", "{{clustered}}", "")
+		"{{seq}}", "ord BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, seq BIGINT UNIQUE", "{{clustered}}", "", "{{numbered}}", " WHERE seq IS NOT NULL")
 	if err := migrate(ctx, e.db, goose.DialectPostgres, spell, goose.WithSessionLocker(locker)); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"math"
+
 	"github.com/counterfoil/counterfoil"
 )
 
@@ -51,10 +53,15 @@ var probes = map[string]probe{
 		list, _, err := tx.Tokens(TokenFilter{Limit: 1000})
 		return list, err
 	}},
-	"Refusal":   {reads: func(tx *Tx, a world) (any, error) { return found(tx.Refusal(a.refusal)) }},
-	"LastUse":   {reads: func(tx *Tx, a world) (any, error) { return tx.LastUse(a.token) }},
-	"UsesSince": {reads: func(tx *Tx, _ world) (any, error) { return tx.UsesSince(counterfoil.KindPersonal, 0) }},
-	"Events":    {reads: func(tx *Tx, _ world) (any, error) { return tx.Events(0, 1000) }},
+	"Refusal":    {reads: func(tx *Tx, a world) (any, error) { return found(tx.Refusal(a.refusal)) }},
+	"LastUse":    {reads: func(tx *Tx, a world) (any, error) { return tx.LastUse(a.token) }},
+	"UsesSince":  {reads: func(tx *Tx, _ world) (any, error) { return tx.UsesSince(counterfoil.KindPersonal, 0) }},
+	"FindEvents": {reads: func(tx *Tx, _ world) (any, error) { return eventsIn(tx, 1000) }},
+	"LastNumber": {crosses: "a number alone shows nothing; TestWindows asks that it is the organization's"},
+	"ReadWindow": {reads: func(tx *Tx, _ world) (any, error) {
+		events, _, err := tx.ReadWindow(Window{Until: math.MaxInt64, Limit: 1000})
+		return events, err
+	}},
 
 	"Append": {writes: func(tx *Tx, a world) (any, error) {
 		tx.Append(counterfoil.Event{OrganizationID: a.org, Type: "tokens", Action: "forged"})

@@ -72,6 +72,21 @@ CREATE TABLE refusals (
 	endpoint TEXT NOT NULL, permissions TEXT NOT NULL, first_at BIGINT NOT NULL, last_at BIGINT NOT NULL,
 	count BIGINT NOT NULL, trace TEXT NOT NULL);
 `,
+	// Reading the log. On PostgreSQL an event has no number until the sequencer gives it one: such a row is in no index.
+	3: `
+DROP INDEX events_by_organization;
+CREATE INDEX events_by_number ON events (organization, seq, at){{numbered}};
+CREATE INDEX events_by_type ON events (organization, type, seq){{numbered}};
+CREATE INDEX events_by_user ON events (organization, user_uuid, seq, at) WHERE user_uuid <> '' AND seq IS NOT NULL;
+CREATE INDEX events_by_token ON events (organization, token, seq) WHERE token <> '' AND seq IS NOT NULL;
+
+CREATE TABLE event_blocks (
+	organization TEXT NOT NULL, first_seq BIGINT NOT NULL, last_seq BIGINT NOT NULL, n BIGINT NOT NULL,
+	min_at BIGINT NOT NULL, max_at BIGINT NOT NULL, PRIMARY KEY (organization, first_seq));
+
+CREATE TABLE event_ids (
+	organization TEXT NOT NULL, id {{name}} NOT NULL, event TEXT NOT NULL, PRIMARY KEY (organization, id)){{clustered}};
+`,
 }
 
 // migrate brings the schema up to date. It refuses a schema newer than it knows only where the newer one says that it

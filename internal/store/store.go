@@ -47,6 +47,9 @@ type Store struct {
 	engine engine
 	now    func() time.Time
 	close  func() error
+
+	underway underway
+	blocks   blocks
 }
 
 // engine is what differs between SQLite and PostgreSQL.
@@ -152,11 +155,19 @@ func (tx *Tx) Now() counterfoil.Instant { return tx.now }
 // leaves in its surroundings counts when Update has returned. It may be run again when
 // a neighbour in the same commit fails, so it must not build on what an earlier run of it left behind.
 func (s *Store) Update(ctx context.Context, org string, lock Lock, fn func(tx *Tx) error) error {
-	return s.engine.update(ctx, org, lock, func(tx *Tx) error {
-		tx.org = org
+	began := s.Now()
+	s.underway.begin(began)
+	defer s.underway.end(began)
+	var last *Tx
+	err := s.engine.update(ctx, org, lock, func(tx *Tx) error {
+		last, tx.org = tx, org
 		tx.now = counterfoil.At(s.now())
 		return fn(tx)
 	})
+	if err == nil && last != nil {
+		s.underway.wake(last.events)
+	}
+	return err
 }
 
 // View runs fn in a read transaction bound to org: it sees one committed state.

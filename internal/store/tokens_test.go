@@ -100,7 +100,7 @@ func testTokenVersions(t *testing.T, s *fixture) {
 	if got.Version != 2 || got.Name != "the version that was read" {
 		t.Errorf("version %d of %q", got.Version, got.Name)
 	}
-	events := read(t, s, org, func(tx *Tx) ([]counterfoil.Event, error) { return tx.Events(0, 10) })
+	events := read(t, s, org, func(tx *Tx) ([]counterfoil.Event, error) { return eventsIn(tx, 10) })
 	if len(events) != 1 {
 		t.Errorf("%d events for one change", len(events))
 	}

@@ -176,7 +176,7 @@ func testConcurrentWriters(t *testing.T, s *fixture) {
 	}
 	got := present(t, s, shared, func(tx *Tx) (Token, bool, error) { return tx.Token(counter.ID) })
 	list := tokensOf(t, s, shared)
-	events := read(t, s, shared, func(tx *Tx) ([]counterfoil.Event, error) { return tx.Events(0, 10000) })
+	events := read(t, s, shared, func(tx *Tx) ([]counterfoil.Event, error) { return eventsIn(tx, 10000) })
 	if got.Version != int64(want)+1 || len(list) != want+1 || len(events) != want {
 		t.Errorf("version %d, %d tokens, %d events after %d good writes", got.Version, len(list), len(events), want)
 	}

@@ -1,0 +1,228 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/registry"
+	"github.com/counterfoil/counterfoil/internal/web"
+)
+
+const (
+	longestWait = time.Minute      // of a long poll
+	streamBeat  = 15 * time.Second // a stream that is silent shows that it is alive, and that its token still is
+	waitBeat    = 5 * time.Second  // whoever waits looks by itself this often
+	mostWaiting = 1000             // long polls and streams at a time
+	slowClient  = 30 * time.Second // how long a client may take to take what it is sent
+)
+
+var eventFilters = []param{
+	{name: "type", doc: "One type, such as login, or one action of it: login/user_login_failed."},
+	{name: "actor", doc: "Who did it or is concerned: a member's id (mem_…), a user's (usr_…), UUID or e-mail address, a token's id (tok_…), or system."},
+	{name: "token", doc: "A token's id: its life, and what was done with it."},
+	{name: "q", doc: "Text anywhere in the event; case does not matter."},
+	{name: "from", doc: "Received then or later (RFC 3339)."},
+	{name: "to", doc: "Received then or earlier (RFC 3339)."},
+}
+
+var eventPaging = []param{
+	{name: "limit", doc: "How many events at most.", min: 1, max: 200, standard: strconv.Itoa(defaultLimit)},
+	{name: "after", doc: "next_cursor of the page before; end for what happens from now on."},
+}
+
+var eventQuery = append(append([]param{
+	{name: "order", doc: "Oldest first, or newest first.", enum: []string{"oldest", "newest"}, standard: "oldest"},
+	{name: "wait", doc: "Oldest first, with nothing to read: how long to wait for an event, such as 30s, at most 60s."},
+}, eventFilters...), eventPaging...)
+
+var streamQuery = append(append([]param{}, eventFilters...),
+	param{name: "after", doc: "A cursor to go on from; without it and Last-Event-ID the stream begins with what happens next."})
+
+// activityRoutes are the log.
+func activityRoutes() []route {
+	return []route{
+		ask(route{method: get, path: org + "/events", op: registry.OpReadEvents, tag: tagActivity, query: eventQuery, summary: "List events",
+			doc: "In the order of their numbers, oldest first, each with everything that is known of it. The cursor of the last page is good for what comes later."}, (*call).listEvents),
+		{method: get, path: org + "/events/stream", op: registry.OpReadEvents, tag: tagActivity, query: streamQuery, media: "text/event-stream", summary: "Follow events",
+			doc: "Server-sent events. Each one's id is the cursor behind it: send it back as Last-Event-ID, or as ?after=.", plain: func(a *API) http.HandlerFunc { return a.stream }},
+		ask(route{method: get, path: org + "/tokens/{id}/events", op: registry.OpReadTokenEvents, tag: tagActivity, query: eventPaging, summary: "Show a token's history", doc: "Newest first."}, (*call).tokenEvents),
+		ask(route{method: get, path: system + "/{id}/events", op: registry.OpReadSystemTokenEvents, tag: tagSystem, query: eventPaging, summary: "Show a system token's history", doc: "Newest first."}, (*call).tokenEvents),
+	}
+}
+
+// eventsQuery reads what the request narrows the log by.
+func (c *call) eventsQuery() registry.EventQuery {
+	q := registry.EventQuery{Type: c.query["type"], Actor: c.query["actor"], Token: c.query["token"], Text: c.query["q"],
+		Cursor: c.query["after"], Newest: c.query["order"] == "newest", Limit: c.limit()}
+	for name, to := range map[string]*time.Time{"from": &q.From, "to": &q.To} {
+		if text := c.query[name]; text != "" {
+			var err error
+			if *to, err = time.Parse(time.RFC3339, text); err != nil {
+				c.fault("?"+name, "give a time such as 2026-01-31T12:00:00Z")
+			}
+		}
+	}
+	return q
+}
+
+func (c *call) listEvents() (page counterfoil.EventPage, err error) {
+	org, err := c.org()
+	if err != nil {
+		return page, err
+	}
+	q, wait := c.eventsQuery(), time.Duration(0)
+	if text := c.query["wait"]; text != "" {
+		if wait, err = time.ParseDuration(text); err != nil || wait < 0 || wait > longestWait {
+			c.fault("?wait", "give a time to wait such as 30s, at most 60s")
+		}
+	}
+	c.caller.Faults = c.faults
+	if page, err = c.Registry.Events(c.r.Context(), c.caller, org, q); err != nil || wait == 0 || q.Newest || len(page.Data) > 0 || page.More {
+		return page, err
+	}
+	if !c.enter() { // too many wait already: this one is told at once that there is nothing
+		return page, nil
+	}
+	defer c.leave()
+	c.allow(wait + slowClient)
+	ctx, cancel := context.WithTimeout(c.r.Context(), wait)
+	defer cancel()
+	for {
+		added := c.Registry.Watch(org)
+		q.Cursor = *page.NextCursor
+		if page, err = c.Registry.Events(c.r.Context(), c.caller, org, q); err != nil || len(page.Data) > 0 || page.More {
+			return page, err
+		}
+		select {
+		case <-added:
+		case <-time.After(waitBeat):
+		case <-ctx.Done():
+			return page, nil
+		case <-c.draining:
+			return page, nil
+		}
+	}
+}
+
+func (c *call) tokenEvents() (page counterfoil.EventPage, err error) {
+	org, err := c.tokensOrg()
+	if err != nil {
+		return page, err
+	}
+	return c.Registry.TokenEvents(c.r.Context(), c.caller, org, c.r.PathValue("id"), c.query["after"], c.limit())
+}
+
+// enter takes a place among those who wait; leave gives it back.
+func (a *API) enter() bool {
+	if a.waiting.Add(1) > mostWaiting {
+		a.waiting.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (a *API) leave() { a.waiting.Add(-1) }
+
+// allow gives the connection this long from now on, in both directions: the server's own limits are for short requests.
+func (c *call) allow(d time.Duration) {
+	control, until := http.NewResponseController(c.w), time.Now().Add(d)
+	_ = control.SetReadDeadline(until) // a writer that has no deadlines has none to keep
+	_ = control.SetWriteDeadline(until)
+}
+
+// stream sends the log as server-sent events (the WHATWG's HTML standard, section 9.2): each event's id is the cursor
+// behind it.
+func (a *API) stream(w http.ResponseWriter, r *http.Request) {
+	c := &call{API: a, w: w, r: r, route: a.route(get, org+"/events/stream")}
+	w.Header().Set("Cache-Control", "no-store")
+	if err := c.beginStream(); err != nil {
+		c.problem(err)
+	}
+}
+
+func (c *call) beginStream() error {
+	if err := c.authenticate(); err != nil {
+		return err
+	}
+	c.readQuery()
+	org, err := c.org()
+	if err != nil {
+		return err
+	}
+	q := c.eventsQuery()
+	q.Limit = 200
+	if last := c.r.Header.Get("Last-Event-ID"); last != "" {
+		q.Cursor = last
+	}
+	if q.Cursor == "" {
+		q.Cursor = registry.End
+	}
+	c.caller.Faults = c.faults
+	if !c.enter() {
+		return web.RetryIn(counterfoil.Refuse(counterfoil.CodeRateLimited, "Too many streams are open. Try again later, or ask with ?wait=30s."), streamBeat)
+	}
+	defer c.leave()
+	added := c.Registry.Watch(org)
+	page, err := c.Registry.Events(c.r.Context(), c.caller, org, q)
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Content-Type", "text/event-stream")
+	c.w.Header().Set("X-Accel-Buffering", "no") // nginx would hold it back
+	c.send([]byte(": the log, from here on\n\n"))
+	for {
+		if !c.send(frames(page)) {
+			return nil
+		}
+		if !page.More {
+			select {
+			case <-added:
+			case <-time.After(streamBeat):
+				if !c.send([]byte(": still here\n\n")) {
+					return nil
+				}
+			case <-c.r.Context().Done():
+				return nil
+			case <-c.draining:
+				return nil
+			}
+		}
+		q.Cursor, added = *page.NextCursor, c.Registry.Watch(org)
+		if page, err = c.Registry.Events(c.r.Context(), c.caller, org, q); err != nil {
+			c.send(lastFrame(err))
+			return nil
+		}
+	}
+}
+
+// send reports whether the client still takes what it is sent.
+func (c *call) send(b []byte) bool {
+	c.allow(streamBeat + slowClient)
+	if _, err := c.w.Write(b); err != nil {
+		return false
+	}
+	return http.NewResponseController(c.w).Flush() == nil
+}
+
+func frames(page counterfoil.EventPage) (b []byte) {
+	for i := range page.Data {
+		raw, err := json.Marshal(&page.Data[i])
+		if err != nil {
+			continue // a time past the year 9999, which no event of ours has
+		}
+		b = append(b, "id: "+registry.EventCursor(page.Data[i].Number, false)+"\ndata: "...)
+		b = append(append(b, raw...), "\n\n"...)
+	}
+	return b
+}
+
+// lastFrame says why a stream ends: its token is not good any more, or the system failed.
+func lastFrame(err error) []byte {
+	p := web.NewProblem(err)
+	raw, _ := json.Marshal(map[string]any{"code": p.Code, "detail": p.Detail}) // strings alone
+	return append(append([]byte("event: problem\ndata: "), raw...), "\n\n"...)
+}
