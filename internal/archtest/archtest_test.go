@@ -26,10 +26,11 @@ var floors = []archtest.Rule{
 
 	{Package: "internal/rules", Floor: 3, May: "root judge internal/store"},
 	{Package: "internal/registry", Floor: 3, May: "root judge internal/secret internal/store internal/catalogue internal/rules", Modules: true},
+	{Package: "internal/identity", Floor: 3, May: "root internal/secret internal/store", Modules: true},
 	{Package: "internal/verify", Floor: 3, May: "root judge internal/secret internal/store internal/catalogue internal/rules", Modules: true},
 
 	{Package: "internal/api", Floor: 4, May: "root judge internal/registry internal/verify internal/web", Modules: true},
-	{Package: "internal/console", Floor: 4, May: "root internal/registry internal/web", Modules: true},
+	{Package: "internal/console", Floor: 4, May: "root internal/identity internal/registry internal/web", Modules: true},
 
 	{Package: "internal/server", Floor: 5, May: "anything", Modules: true},
 	{Package: "cmd/...", Floor: 5, May: "anything", Modules: true},

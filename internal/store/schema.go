@@ -72,6 +72,37 @@ CREATE TABLE refusals (
 	endpoint TEXT NOT NULL, permissions TEXT NOT NULL, first_at BIGINT NOT NULL, last_at BIGINT NOT NULL,
 	count BIGINT NOT NULL, trace TEXT NOT NULL);
 `,
+	// Who somebody is: how people sign in, and their sessions. All of it belongs to people, who may be members of several
+	// organizations; sessions and tickets that name one are good for that one alone.
+	2: `
+CREATE TABLE passwords (user_id TEXT PRIMARY KEY, hash TEXT NOT NULL, changed_at BIGINT NOT NULL);
+
+CREATE TABLE totp_devices (
+	user_id TEXT PRIMARY KEY, sealed {{blob}} NOT NULL, key_id BIGINT NOT NULL, last_step BIGINT NOT NULL, created_at BIGINT NOT NULL);
+
+CREATE TABLE recovery_codes (user_id TEXT NOT NULL, digest {{blob}} NOT NULL, created_at BIGINT NOT NULL, PRIMARY KEY (user_id, digest));
+
+CREATE TABLE passkeys (
+	id TEXT PRIMARY KEY, user_id TEXT NOT NULL, credential_id {{blob}} NOT NULL UNIQUE, name TEXT NOT NULL, credential TEXT NOT NULL,
+	created_at BIGINT NOT NULL, used_at BIGINT NOT NULL);
+CREATE INDEX passkeys_by_user ON passkeys (user_id);
+
+CREATE TABLE external_identities (
+	issuer {{name}} NOT NULL, subject {{name}} NOT NULL, user_id TEXT NOT NULL, created_at BIGINT NOT NULL, PRIMARY KEY (issuer, subject));
+
+CREATE TABLE sessions (
+	id TEXT PRIMARY KEY, digest {{blob}} NOT NULL UNIQUE, user_id TEXT NOT NULL, organization TEXT NOT NULL, method TEXT NOT NULL,
+	return_url TEXT NOT NULL, created_at BIGINT NOT NULL, seen_at BIGINT NOT NULL, confirmed_at BIGINT NOT NULL, ends_at BIGINT NOT NULL,
+	ip TEXT NOT NULL, user_agent TEXT NOT NULL);
+CREATE INDEX sessions_by_user ON sessions (user_id);
+CREATE INDEX sessions_by_end ON sessions (ends_at);
+
+CREATE TABLE tickets (
+	digest {{blob}} PRIMARY KEY, kind TEXT NOT NULL, user_id TEXT NOT NULL, organization TEXT NOT NULL, data TEXT NOT NULL,
+	created_at BIGINT NOT NULL, expires_at BIGINT NOT NULL);
+CREATE INDEX tickets_by_user ON tickets (user_id) WHERE user_id <> '';
+CREATE INDEX tickets_by_expiry ON tickets (expires_at);
+`,
 	// Reading the log. On PostgreSQL an event has no number until the sequencer gives it one: such a row is in no index.
 	3: `
 DROP INDEX events_by_organization;
