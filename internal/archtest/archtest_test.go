@@ -24,9 +24,10 @@ var floors = []archtest.Rule{
 	{Package: "internal/catalogue", Floor: 2, May: "root", Modules: true},
 	{Package: "internal/store", Floor: 2, May: "root internal/secret", Modules: true},
 
+	{Package: "internal/mail", Floor: 2, Modules: true},
 	{Package: "internal/rules", Floor: 3, May: "root judge internal/store"},
 	{Package: "internal/registry", Floor: 3, May: "root judge internal/secret internal/store internal/catalogue internal/rules", Modules: true},
-	{Package: "internal/identity", Floor: 3, May: "root internal/secret internal/store", Modules: true},
+	{Package: "internal/identity", Floor: 3, May: "root internal/mail internal/secret internal/store", Modules: true},
 	{Package: "internal/verify", Floor: 3, May: "root judge internal/secret internal/store internal/catalogue internal/rules", Modules: true},
 
 	{Package: "internal/api", Floor: 4, May: "root judge internal/registry internal/verify internal/web", Modules: true},
@@ -41,6 +42,7 @@ var floors = []archtest.Rule{
 	// Only tests import these, and tests are free.
 	{Package: "internal/postgrestest/child", Floor: 1},
 	{Package: "internal/postgrestest", Floor: 1, May: "internal/postgrestest/child", Modules: true},
+	{Package: "internal/mailtest", Floor: 1, Modules: true},
 	{Package: "internal/nginxtest", Floor: 1, May: "internal/postgrestest/child", Modules: true},
 	{Package: "internal/archtest", Floor: 1},
 	{Package: "internal/acceptance", Floor: 5, May: "anything"},

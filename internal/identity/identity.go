@@ -11,9 +11,11 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/mail"
 	"github.com/counterfoil/counterfoil/internal/secret"
 	"github.com/counterfoil/counterfoil/internal/store"
 )
@@ -22,6 +24,18 @@ import (
 type Config struct {
 	Store *store.Store
 	Keys  *secret.Keyring
+
+	// URL is where browsers reach the console, without a slash at its end.
+	URL     string
+	Product string       // its name, as people know it; default Counterfoil
+	Mail    *mail.Sender // nil: no mail is sent, and an admin makes the links
+
+	// What changes members is not done here but through these. Each runs within in its own transaction before it writes,
+	// and does nothing when that fails.
+	SetUp     func(ctx context.Context, at Place, f Founding, within func(tx *store.Tx, owner counterfoil.Member) error) error
+	Join      func(ctx context.Context, at Place, org, member string, within func(tx *store.Tx) error) error
+	Decline   func(ctx context.Context, at Place, org, member string, within func(tx *store.Tx) error) error
+	Provision func(ctx context.Context, at Place, org string, p Provision, within func(tx *store.Tx, m counterfoil.Member) error) error
 
 	SessionIdle     time.Duration // a session that is not used for so long ends; default 12 h
 	SessionLifetime time.Duration // every session ends so long after the sign-in; default 7 days
@@ -32,7 +46,14 @@ type Config struct {
 type Identity struct {
 	Config
 	passwords *hasher
+	throttle  *throttle
+
+	sending chan struct{} // a place for each mail that is being sent
+	sent    sync.WaitGroup
 }
+
+// mailsAtOnce bounds how many mails are being sent.
+const mailsAtOnce = 16
 
 // New makes an Identity.
 func New(c Config) *Identity {
@@ -41,8 +62,14 @@ func New(c Config) *Identity {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	return &Identity{Config: c, passwords: newHasher()}
+	c.Product = cmp.Or(c.Product, "Counterfoil")
+	i := &Identity{Config: c, passwords: newHasher(), sending: make(chan struct{}, mailsAtOnce)}
+	i.throttle = newThrottle(i.now)
+	return i
 }
+
+// Close waits for the mails that are being sent.
+func (i *Identity) Close() { i.sent.Wait() }
 
 // Place is where a request comes from. IP may be invalid: not known.
 type Place struct {

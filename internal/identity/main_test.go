@@ -1,9 +1,12 @@
 package identity_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"mime/quotedprintable"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -14,7 +17,11 @@ import (
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/identity"
+	"github.com/counterfoil/counterfoil/internal/mail"
+	"github.com/counterfoil/counterfoil/internal/mailtest"
 	"github.com/counterfoil/counterfoil/internal/postgrestest"
+	"github.com/counterfoil/counterfoil/internal/registry"
+	"github.com/counterfoil/counterfoil/internal/rules"
 	"github.com/counterfoil/counterfoil/internal/secret"
 	"github.com/counterfoil/counterfoil/internal/store"
 )
@@ -37,11 +44,12 @@ func each(t *testing.T, test func(*testing.T, *world)) {
 // world is an Identity on a real store whose clock the test sets.
 type world struct {
 	*identity.Identity
-	t      *testing.T
-	store  *store.Store
-	config identity.Config
-	clock  *atomic.Int64
-	seen   map[string]int64 // by organization: the last event that was looked at
+	t        *testing.T
+	store    *store.Store
+	registry *registry.Registry
+	config   identity.Config
+	clock    *atomic.Int64
+	seen     map[string]int64 // by organization: the last event that was looked at
 }
 
 const (
@@ -65,9 +73,61 @@ func newWorld(t *testing.T, c store.Config) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.config = identity.Config{Store: w.store, Keys: keys}
+	w.registry = registry.New(registry.Config{Store: w.store, Keys: keys, Prefix: "cfl", Rules: &rules.Cache{InForce: &rules.InForce{}},
+		Applied: func(*counterfoil.Event) {}, DataCenter: "local", Plans: []string{"teams"}, URL: "https://book.example"})
+	w.config = identity.Config{Store: w.store, Keys: keys, URL: "https://book.example",
+		Join: func(ctx context.Context, at identity.Place, org, member string, within func(*store.Tx) error) error {
+			return w.registry.AcceptInvitation(ctx, registry.Origin(at), org, member, within)
+		},
+		Decline: func(ctx context.Context, at identity.Place, org, member string, within func(*store.Tx) error) error {
+			return w.registry.DeclineInvitation(ctx, registry.Origin(at), org, member, within)
+		},
+		SetUp: func(ctx context.Context, at identity.Place, f identity.Founding, within func(*store.Tx, counterfoil.Member) error) error {
+			_, err := w.registry.SetUp(ctx, registry.SetupRequest{Organization: f.Organization, Name: f.Name, Email: f.Email, Within: within, From: registry.Origin(at)})
+			return err
+		},
+	}
 	w.Identity = identity.New(w.config)
 	return w
+}
+
+// mails gives the world an inbox: what is sent from now on arrives there.
+func (w *world) mails() *mailtest.Inbox {
+	w.t.Helper()
+	in := mailtest.Serve(w.t, nil, "", "")
+	sender, err := mail.New(mail.Config{Server: in.Address, Security: "none", From: "book@example.com"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.config.Mail = sender
+	w.Identity = identity.New(w.config)
+	return in
+}
+
+// letter waits for a mail and returns its body.
+func (w *world) letter(in *mailtest.Inbox) (to, body string) {
+	w.t.Helper()
+	select {
+	case l := <-in.Got:
+		raw, err := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(l.Raw)))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		return l.To, string(raw)
+	case <-time.After(20 * time.Second):
+		w.t.Fatal("no mail came")
+	}
+	return "", ""
+}
+
+// ticketIn finds the value of the link to a page in a text.
+func (w *world) ticketIn(text, page string) string {
+	w.t.Helper()
+	_, after, found := strings.Cut(text, "https://book.example"+page+"?ticket=")
+	if !found || len(after) < 43 {
+		w.t.Fatalf("there is no link to %s in %q", page, text)
+	}
+	return after[:43]
 }
 
 func (w *world) later(d time.Duration) { w.clock.Add(d.Microseconds()) }

@@ -17,9 +17,13 @@ const (
 	MethodProduct  = "product"
 )
 
-// SignIn checks an e-mail address and a password.
+// SignIn checks an e-mail address and a password. Where the person has a second factor, the outcome asks for it.
 func (i *Identity) SignIn(ctx context.Context, email, password string, at Place) (Outcome, error) {
 	email = strings.ToLower(strings.TrimSpace(email))
+	limits := guesses(email, at)
+	if err := i.throttle.take(limits...); err != nil {
+		return Outcome{}, err
+	}
 	var user store.User
 	var kept string
 	err := i.Store.View(ctx, "", func(tx *store.Tx) (err error) {
@@ -32,16 +36,14 @@ func (i *Identity) SignIn(ctx context.Context, email, password string, at Place)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if len(password) > maxPassword {
-		password = "" // no password is: it costs no more than a wrong one
-	}
-	ok, stale, err := i.passwords.check(ctx, kept, password)
+	ok, stale, err := i.passwords.check(ctx, kept, limited(password))
 	if err != nil {
 		return Outcome{}, err
 	}
 	if !ok {
-		return Outcome{}, i.failed(ctx, user, at, "wrong_password", errSignIn)
+		return Outcome{}, i.failed(ctx, user, at, MethodPassword, "wrong_password", errSignIn)
 	}
+	i.throttle.giveBack(limits...)
 	anew := ""
 	if stale {
 		if anew, err = i.passwords.hash(ctx, password); err != nil {
@@ -65,6 +67,13 @@ func (i *Identity) proved(ctx context.Context, user store.User, kept, anew strin
 				return err
 			}
 		}
+		if out.Factors, err = i.seconds(tx, user.ID); err != nil {
+			return err
+		}
+		if len(out.Factors) > 0 {
+			out.Ticket, err = i.wait(tx, user, MethodPassword)
+			return err
+		}
 		out.Value, err = i.begin(tx, user, MethodPassword, "", "", at)
 		return err
 	})
@@ -72,18 +81,15 @@ func (i *Identity) proved(ctx context.Context, user store.User, kept, anew strin
 }
 
 // failed records a sign-in that failed, for a person who is known, and returns the refusal.
-func (i *Identity) failed(ctx context.Context, user store.User, at Place, reason string, refusal error) error {
+func (i *Identity) failed(ctx context.Context, user store.User, at Place, method, reason string, refusal error) error {
 	if user.ID == "" {
 		return refusal
 	}
 	err := i.Store.Update(ctx, "", store.ForTokens, func(tx *store.Tx) error {
-		return i.record(tx, at, user, "", happening{typ: "login", action: "user_login_failed", metadata: map[string]any{"method": MethodPassword, "reason": reason}})
+		return i.record(tx, at, user, "", happening{typ: "login", action: "user_login_failed", metadata: map[string]any{"method": method, "reason": reason}})
 	})
 	if err != nil {
 		return err
 	}
 	return refusal
 }
-
-// maxPassword is in bytes.
-const maxPassword = 256

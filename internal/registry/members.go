@@ -47,28 +47,33 @@ func (r *Registry) Member(ctx context.Context, c Caller, org, id string) (m coun
 
 // AddMember invites a person to the organization.
 func (r *Registry) AddMember(ctx context.Context, c Caller, org string, draft counterfoil.MemberDraft) (counterfoil.Member, error) {
-	return create(r, ctx, c, org, OpAddMember, func(w *work) (m counterfoil.Member, _ string, err error) {
-		problems := nameProblem("/name", draft.Name)
-		if !validEmail(draft.Email) {
-			problems = append(problems, invalid("/email", "this is not an e-mail address"))
-		}
-		problems = append(problems, w.assignProblems(draft.Roles)...)
-		if err := counterfoil.Invalid(problems); err != nil {
-			return m, "", err
-		}
-		m = counterfoil.Member{Email: draft.Email, Name: draft.Name, Roles: roleSet(draft.Roles), Status: counterfoil.MemberInvited}
-		if draft.ExternalID != "" {
-			m.ExternalID = &draft.ExternalID
-		}
-		made, err := w.tx.InsertMember(m)
-		if errors.Is(err, store.ErrTaken) {
-			return m, "", counterfoil.Refuse(counterfoil.CodeNameTaken, "A member of this organization has this e-mail address.")
-		} else if err != nil {
-			return m, "", err
-		}
-		w.record("invites", "user_invited", memberTarget(made.Member), map[string]any{"email": made.Email, "roles": made.Roles})
-		return made.Member, "", nil
+	return create(r, ctx, c, org, OpAddMember, func(w *work) (counterfoil.Member, string, error) {
+		m, err := w.addMember(draft)
+		return m, "", err
 	})
+}
+
+func (w *work) addMember(draft counterfoil.MemberDraft) (m counterfoil.Member, err error) {
+	problems := nameProblem("/name", draft.Name)
+	if !validEmail(draft.Email) {
+		problems = append(problems, invalid("/email", "this is not an e-mail address"))
+	}
+	problems = append(problems, w.assignProblems(draft.Roles)...)
+	if err := counterfoil.Invalid(problems); err != nil {
+		return m, err
+	}
+	m = counterfoil.Member{Email: draft.Email, Name: draft.Name, Roles: roleSet(draft.Roles), Status: counterfoil.MemberInvited}
+	if draft.ExternalID != "" {
+		m.ExternalID = &draft.ExternalID
+	}
+	made, err := w.tx.InsertMember(m)
+	if errors.Is(err, store.ErrTaken) {
+		return m, counterfoil.Refuse(counterfoil.CodeNameTaken, "A member of this organization has this e-mail address.")
+	} else if err != nil {
+		return m, err
+	}
+	w.record("invites", "user_invited", memberTarget(made.Member), map[string]any{"email": made.Email, "roles": made.Roles})
+	return made.Member, nil
 }
 
 func memberTarget(m counterfoil.Member) counterfoil.Target {
@@ -178,6 +183,9 @@ func (r *Registry) EditMember(ctx context.Context, c Caller, org, id string, edi
 		if err := w.tx.UpdateMember(m); err != nil {
 			return err
 		}
+		if err := w.voidLinks(m); err != nil {
+			return err
+		}
 		if rolesChanged {
 			w.record("roles", "user_role_updated", memberTarget(m), map[string]any{"before": before.Roles, "after": m.Roles})
 		}
@@ -207,6 +215,9 @@ func (r *Registry) RemoveMember(ctx context.Context, c Caller, org, id string) (
 			return err
 		}
 		if err := w.tx.DeleteMember(m.ID); err != nil {
+			return err
+		}
+		if err := w.voidLinks(m); err != nil {
 			return err
 		}
 		w.record("invites", "user_invite_removed", memberTarget(m), map[string]any{"email": m.Email, "status": m.Status, "roles": m.Roles, "tokens_revoked": len(tokens)})

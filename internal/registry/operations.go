@@ -62,6 +62,15 @@ var (
 	OpEditMember   = &Operation{Name: "edit-member", Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
 	OpRemoveMember = &Operation{Name: "remove-member", Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
 
+	// OpLinkMember is for people who are signed in: a token that could make a link could become whom it is for.
+	OpLinkMember = &Operation{Name: "link-member", Permission: counterfoil.PermMembersWrite, Kinds: []counterfoil.Kind{counterfoil.KindPersonal}, lock: store.ForRules}
+	// These are asked for by who holds a link, or by whom an identity provider vouches for; no caller may.
+	OpAcceptInvitation  = &Operation{Name: "accept-invitation", lock: store.ForRules}
+	OpDeclineInvitation = &Operation{Name: "decline-invitation", lock: store.ForRules}
+	OpProvisionMember   = &Operation{Name: "provision-member", lock: store.ForRules}
+
+	OpCreateConsoleSession = &Operation{Name: "create-console-session", Permission: counterfoil.PermConsoleSessionsWrite, Kinds: systemKinds}
+
 	OpListOrganizations  = &Operation{Name: "list-organizations", Permission: counterfoil.PermOrganizationsRead, Kinds: systemKinds}
 	OpCreateOrganization = &Operation{Name: "create-organization", Permission: counterfoil.PermOrganizationsWrite, Kinds: systemKinds, lock: store.ForRules}
 	OpReadOrganization   = &Operation{Name: "read-organization", Permission: counterfoil.PermOrganizationsRead, Kinds: orgKinds}

@@ -22,6 +22,12 @@ type SetupRequest struct {
 	Organization string // name of the first organization
 	Email        string // of its owner
 	Catalogue    string // text of the catalogue file; may be empty
+	Name         string // of its owner; default: what is before the @ of Email
+
+	// Within, if not nil, runs in the same transaction once the owner is there, whom it gives a way to sign in. No token is
+	// made then.
+	Within func(tx *store.Tx, owner counterfoil.Member) error
+	From   Origin
 }
 
 // SetupAnswer holds the first two tokens. Both expire in 24 hours.
@@ -48,6 +54,9 @@ func (r *Registry) SetUp(ctx context.Context, q SetupRequest) (answer SetupAnswe
 	if !validEmail(q.Email) {
 		problems = append(problems, invalid("/email", "this is not an e-mail address"))
 	}
+	if q.Name != "" {
+		problems = append(problems, nameProblem("/name", q.Name)...)
+	}
 	if err := counterfoil.Invalid(problems); err != nil {
 		return answer, err
 	}
@@ -55,9 +64,11 @@ func (r *Registry) SetUp(ctx context.Context, q SetupRequest) (answer SetupAnswe
 	if err != nil {
 		return answer, err
 	}
+	r.applying.Lock() // who comes second must not put back what was in force before the first
+	defer r.applying.Unlock()
 	inForce := r.Rules.InForce.Catalogue()
 	r.Rules.InForce.Set(parsed)
-	_, err = r.do(ctx, Operator(), "", OpCreateOrganization, func(w *work) error {
+	_, err = r.do(ctx, q.From.operator(), "", OpCreateOrganization, func(w *work) error {
 		fresh, err := w.tx.SetSettingOnce(setupSetting, w.tx.Now().Time().Format("2006-01-02T15:04:05Z07:00"))
 		if err != nil {
 			return err
@@ -96,13 +107,19 @@ func (w *work) setUp(q SetupRequest, answer *SetupAnswer) error {
 	answer.Organization.ID, answer.Organization.Slug = o.ID, o.Slug
 	life := int64(setupTokenLife)
 	err = w.tx.In(o.ID, func(tx *store.Tx) error {
-		name, _, _ := strings.Cut(q.Email, "@")
+		name := q.Name
+		if name == "" {
+			name, _, _ = strings.Cut(q.Email, "@")
+		}
 		m, err := tx.InsertMember(counterfoil.Member{Email: q.Email, Name: name, Roles: []string{counterfoil.RoleOwner}, Status: counterfoil.MemberActive})
 		if err != nil {
 			return err
 		}
 		answer.Owner.ID, answer.Owner.Email = m.ID, m.Email
 		w.recordFor(tx, "invites", "user_invited", memberTarget(m.Member), map[string]any{"email": m.Email, "roles": m.Roles})
+		if q.Within != nil {
+			return q.Within(tx, m.Member)
+		}
 		inside := *w
 		if inside.rules, err = w.r.Rules.Within(tx); err != nil {
 			return err
@@ -112,7 +129,7 @@ func (w *work) setUp(q SetupRequest, answer *SetupAnswer) error {
 		answer.OwnerToken = created.Secret
 		return err
 	})
-	if err != nil {
+	if err != nil || q.Within != nil {
 		return err
 	}
 	created, err := w.createToken(counterfoil.Draft{Kind: counterfoil.KindSystem, Name: "setup: system", ExpiresIn: &life, Permissions: w.r.Rules.InForce.Catalogue().All()})

@@ -134,3 +134,10 @@ func (tx *Tx) LinkExternalUser(issuer, subject, user string) error {
 	_, err := tx.q.exec("INSERT INTO external_identities (issuer, subject, user_id, created_at) VALUES ($1,$2,$3,$4)", issuer, subject, user, int64(tx.now))
 	return err
 }
+
+// ExternalIdentities counts the subjects of identity providers that stand for a person. It crosses organizations: they are
+// the person's.
+func (tx *Tx) ExternalIdentities(user string) (n int64, err error) {
+	err = tx.q.row("SELECT COUNT(*) FROM external_identities WHERE user_id=$1", user).Scan(&n)
+	return n, err
+}

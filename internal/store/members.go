@@ -37,6 +37,11 @@ func (tx *Tx) member(id string) (Member, bool, error) {
 	return find(tx.q, scanMember, "SELECT "+memberColumns+fromMembers+"WHERE m.organization = $1 AND m.id = $2", tx.org, id)
 }
 
+// MemberByEmail finds a member of the organization by their e-mail address, in lower case.
+func (tx *Tx) MemberByEmail(email string) (Member, bool, error) {
+	return find(tx.q, scanMember, "SELECT "+memberColumns+fromMembers+"WHERE m.organization = $1 AND u.email = $2", tx.org, email)
+}
+
 // Members lists the organization's members, oldest first, after the given id; text narrows by part of e-mail or name.
 func (tx *Tx) Members(text, after string, limit int) ([]Member, error) {
 	w := where{}

@@ -12,6 +12,13 @@ type Ticket struct {
 	ExpiresAt    counterfoil.Instant
 }
 
+// The kinds of tickets that more than one package knows.
+const (
+	TicketInvitation = "invitation"      // Data: {"member"}
+	TicketReset      = "password_reset"  // Organization: the one whose admin made it; empty: it was mailed
+	TicketConsole    = "console_session" // Data: {"member","return_url"}
+)
+
 const ticketColumns = "kind, user_id, organization, data, created_at, expires_at"
 
 func scanTicket(r scanner) (t Ticket, err error) {
@@ -26,13 +33,11 @@ func (tx *Tx) Ticket(kind string, digest []byte) (Ticket, bool, error) {
 // TakeTicket finds a ticket of a kind that has not expired and removes it: of those who ask at the same time one gets it.
 // It crosses organizations: its value names none.
 func (tx *Tx) TakeTicket(kind string, digest []byte) (Ticket, bool, error) {
-	t, found, err := find(tx.q, scanTicket, "SELECT "+ticketColumns+" FROM tickets WHERE digest=$1 AND kind=$2 AND expires_at > $3"+tx.q.forUpdate(),
-		digest, kind, int64(tx.now))
+	t, found, err := tx.TicketForUpdate(kind, digest)
 	if err != nil || !found {
 		return Ticket{}, false, err
 	}
-	n, err := tx.q.exec("DELETE FROM tickets WHERE digest=$1", digest)
-	if err != nil || n != 1 {
+	if found, err = tx.DeleteTicket(digest); err != nil || !found {
 		return Ticket{}, false, err
 	}
 	return t, true, nil
@@ -43,6 +48,18 @@ func (tx *Tx) InsertTicket(t Ticket, digest []byte) error {
 	_, err := tx.q.exec("INSERT INTO tickets (digest, "+ticketColumns+") VALUES ($1,$2,$3,$4,$5,$6,$7)",
 		digest, t.Kind, t.User, t.Organization, t.Data, int64(tx.now), int64(t.ExpiresAt))
 	return err
+}
+
+// TicketForUpdate is Ticket for a transaction that goes on to change it.
+func (tx *Tx) TicketForUpdate(kind string, digest []byte) (Ticket, bool, error) {
+	return find(tx.q, scanTicket, "SELECT "+ticketColumns+" FROM tickets WHERE digest=$1 AND kind=$2 AND expires_at > $3"+tx.q.forUpdate(),
+		digest, kind, int64(tx.now))
+}
+
+// DeleteTicket removes a ticket; false: there is none. It crosses organizations: its value names none.
+func (tx *Tx) DeleteTicket(digest []byte) (bool, error) {
+	n, err := tx.q.exec("DELETE FROM tickets WHERE digest=$1", digest)
+	return n == 1, err
 }
 
 // SetTicketData changes what a ticket remembers. It crosses organizations: its value names none.

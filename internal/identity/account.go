@@ -1,0 +1,54 @@
+package identity
+
+import (
+	"context"
+	"time"
+
+	"github.com/counterfoil/counterfoil/internal/store"
+)
+
+// Account is how a person signs in.
+type Account struct {
+	Email         string
+	HasPassword   bool
+	TOTPSince     time.Time // zero: no device
+	RecoveryCodes int64     // how many are left
+	Passkeys      []Passkey
+	// Changeable: this session may change all that. One that an organization vouched for may not.
+	Changeable bool
+}
+
+// Account shows the person of a session how they sign in.
+func (i *Identity) Account(ctx context.Context, s Session) (a Account, err error) {
+	err = i.Store.View(ctx, "", func(tx *store.Tx) error {
+		user, err := i.own(tx, s, false)
+		if err != nil {
+			return err
+		}
+		a = Account{Email: user.Email, Changeable: s.Organization == ""}
+		if _, a.HasPassword, err = tx.Password(user.ID); err != nil {
+			return err
+		}
+		device, _, err := tx.TOTP(user.ID)
+		if err != nil {
+			return err
+		}
+		a.TOTPSince = device.CreatedAt.Time()
+		if a.RecoveryCodes, err = tx.RecoveryCodes(user.ID); err != nil {
+			return err
+		}
+		keys, err := tx.Passkeys(user.ID)
+		for _, k := range keys {
+			a.Passkeys = append(a.Passkeys, Passkey{k.ID, k.Name, k.CreatedAt.Time(), k.UsedAt.Time()})
+		}
+		return err
+	})
+	return a, err
+}
+
+// Passkey is a passkey of a person.
+type Passkey struct {
+	ID, Name  string
+	CreatedAt time.Time
+	UsedAt    time.Time // zero: never
+}
