@@ -44,13 +44,14 @@ type storage struct {
 
 // service is how it is served.
 type service struct {
-	Listen         string   `setting:"" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the API. Default 127.0.0.1:8080."`
-	AdminListen    string   `setting:"" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address of /healthz, /readyz and /metrics; - for none. Default 127.0.0.1:8081."`
-	PublicURL      string   `setting:"" placeholder:"URL" help:"Where clients reach the API, if not at the address it listens on."`
-	TrustedProxies []string `setting:"" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed."`
-	CacheTokens    int      `setting:"" placeholder:"N" help:"How many tokens to keep in memory."`
-	LogLevel       string   `setting:"" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error. Default info."`
-	LogFormat      string   `setting:"" default:"text" placeholder:"FORMAT" help:"text or json. Default text."`
+	Listen                string   `setting:"" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the API. Default 127.0.0.1:8080."`
+	AdminListen           string   `setting:"" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address of /healthz, /readyz and /metrics; - for none. Default 127.0.0.1:8081."`
+	PublicURL             string   `setting:"" placeholder:"URL" help:"Where clients reach the API, if not at the address it listens on."`
+	TrustedProxies        []string `setting:"" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed."`
+	CacheTokens           int      `setting:"" placeholder:"N" help:"How many tokens to keep in memory."`
+	ActivityRatePerMinute int      `setting:"" default:"60" placeholder:"N" help:"How often a minute one token may query activity; 0 for no limit. Default 60."`
+	LogLevel              string   `setting:"" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error. Default info."`
+	LogFormat             string   `setting:"" default:"text" placeholder:"FORMAT" help:"text or json. Default text."`
 }
 
 // dataCenters comes from the configuration file, where it is a list of {name, prefix, url}.

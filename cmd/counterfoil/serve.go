@@ -35,6 +35,9 @@ func (c *serveCmd) config(logger *slog.Logger) server.Config {
 	config := c.storage.config()
 	config.Listen, config.AdminListen, config.URL = c.Listen, c.AdminListen, c.PublicURL
 	config.TrustedProxies, config.CacheTokens = c.TrustedProxies, c.CacheTokens
+	if config.ActivityRate = c.ActivityRatePerMinute; c.ActivityRatePerMinute == 0 {
+		config.ActivityRate = -1
+	}
 	config.Logger = logger
 	return config
 }

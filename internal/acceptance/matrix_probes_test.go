@@ -64,7 +64,10 @@ var probes = []probe{
 	{line: "DELETE " + inOrg + "/tokens/{id}", object: "member's token", what: "a member's personal token"},
 	{line: "DELETE " + inOrg + "/tokens/{id}", object: "owner's token", what: "another owner's personal token", special: true},
 
+	{line: "POST /activities/query", body: `{}`},
+	{line: "GET /v1/integrations/splunk/events", special: true},
 	{line: "GET " + inOrg + "/events"},
+	{line: "POST " + inOrg + "/events", body: `{"events":[{"type":"devices","action":"device_restarted"}]}`},
 	{line: "GET " + inOrg + "/events/stream", query: "?after=nonsense", what: "with a cursor that is none, or it would not end", special: true},
 	{line: "GET " + inOrg + "/tokens/{id}/events", object: "token", what: "an organization token", special: true},
 	{line: "GET " + inOrg + "/tokens/{id}/events", object: "member's token", what: "a member's personal token", special: true},

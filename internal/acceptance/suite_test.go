@@ -42,6 +42,13 @@ var suite = []struct {
 	{"C1_C3_last_used", lastUsed},
 	{"N_integration_tokens", integrationTokens},
 	{"N9_N11_events", readEvents},
+	{"N7_query", queryActivity},
+	{"N7_windows", activityWindows},
+	{"N7_pages_while_written", pagesWhileWritten},
+	{"N6_integrations_alone", integrationsAlone},
+	{"N8_wrong_data_centre", wrongDataCentre},
+	{"N10_product_events", productEvents},
+	{"N10_product_events_refused", productEventsRefused},
 	{"N11_long_poll", longPoll},
 	{"N11_stream", eventStream},
 	{"strict_json", strictJSON},
@@ -129,6 +136,7 @@ func newWorld(t *testing.T, database string, more ...counterfoiltest.Option) *wo
 	t.Helper()
 	c := &clock{}
 	options := append([]counterfoiltest.Option{counterfoiltest.WithClock(c.now), counterfoiltest.WithConfig(func(s *server.Config) {
+		s.ActivityRate = 1000
 		s.DataCenters = []server.DataCenter{{Name: "eu", Prefix: otherPrefix, URL: otherURL}}
 	})}, more...)
 	if database != "" {

@@ -29,6 +29,8 @@ type Config struct {
 	Version  string
 	// Checked is told the outcome of every check, for metrics. It may be nil.
 	Checked func(surface string, code counterfoil.Code)
+	// ActivityRate is how often a minute an integration's token may ask for activity; 0: as often as it likes.
+	ActivityRate int
 }
 
 // API serves the routes.
@@ -40,6 +42,7 @@ type API struct {
 
 	waiting  atomic.Int64  // long polls and streams
 	draining chan struct{} // closed by Drain
+	rate     web.Rate      // of those who read activity
 	drained  sync.Once
 }
 
@@ -51,7 +54,7 @@ func New(c Config) (*API, error) {
 	if c.Checked == nil {
 		c.Checked = func(string, counterfoil.Code) {}
 	}
-	a := &API{Config: c, routes: routes(), draining: make(chan struct{})}
+	a := &API{Config: c, routes: routes(), draining: make(chan struct{}), rate: web.Rate{PerMinute: c.ActivityRate}}
 	for _, r := range a.routes {
 		if r.op == nil && !r.open {
 			return nil, fmt.Errorf("route %s %s does not say who may call it", r.method, r.path)
@@ -159,10 +162,16 @@ func (c *call) authenticate() error {
 		return err
 	}
 	audience := counterfoil.AudienceAPI
-	if c.route.op == registry.OpReadSelf || c.route.op == registry.OpRevokeSelf {
+	if c.route.audience != "" {
+		audience = c.route.audience
+	} else if c.route.op == registry.OpReadSelf || c.route.op == registry.OpRevokeSelf {
 		audience = counterfoil.AudienceSelf
 	}
-	return c.API.authenticate(c.r, token, audience, c.route.op, &c.caller)
+	err = c.API.authenticate(c.r, token, audience, c.route.op, &c.caller)
+	if err == nil && c.route.audience != "" {
+		err = c.throttle()
+	}
+	return err
 }
 
 // authenticate judges a presented token as the credential of a caller. The operation's permission is part of the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -42,11 +43,21 @@ var eventQuery = append(append([]param{
 var streamQuery = append(append([]param{}, eventFilters...),
 	param{name: "after", doc: "A cursor to go on from; without it and Last-Event-ID the stream begins with what happens next."})
 
+var rateHeaders = []string{"RateLimit-Policy", "RateLimit"}
+
 // activityRoutes are the log.
 func activityRoutes() []route {
 	return []route{
+		{method: post, path: "/activities/query", op: registry.OpQueryActivity, audience: counterfoil.AudienceActivity, tag: tagActivity, bodyOptional: true, headers: rateHeaders, summary: "Query activity",
+			doc: "For integration tokens made for custom clients or Sentinel, and for tokens of the organization. Ascending by the log's numbers, so that a run of pages with a fixed timestamp_to " +
+				"never shifts; a page past the end has no data. Unknown members are passed over; wrong values are 400.",
+			body: reflect.TypeFor[counterfoil.ActivityQuery](), answer: reflect.TypeFor[counterfoil.ActivityPage](), plain: func(a *API) http.HandlerFunc { return a.queryActivity }},
+		ask(route{method: get, path: "/v1/integrations/splunk/events", op: registry.OpSplunkEvents, audience: counterfoil.AudienceSplunk, tag: tagActivity, query: splunkQuery, headers: rateHeaders, summary: "List events for Splunk",
+			doc: "Oldest first. The cursor of the last page is good for what comes later."}, (*call).splunkEvents),
 		ask(route{method: get, path: org + "/events", op: registry.OpReadEvents, tag: tagActivity, query: eventQuery, summary: "List events",
 			doc: "In the order of their numbers, oldest first, each with everything that is known of it. The cursor of the last page is good for what comes later."}, (*call).listEvents),
+		send(route{method: post, path: org + "/events", op: registry.OpWriteEvents, tag: tagActivity, status: 201, limit: 1 << 20, summary: "Write events",
+			doc: "Up to 1,000 events of the product's own, all of them or none. An event whose id was written before is not written again, and is named in the answer as it was then."}, (*call).writeEvents),
 		{method: get, path: org + "/events/stream", op: registry.OpReadEvents, tag: tagActivity, query: streamQuery, media: "text/event-stream", summary: "Follow events",
 			doc: "Server-sent events. Each one's id is the cursor behind it: send it back as Last-Event-ID, or as ?after=.", plain: func(a *API) http.HandlerFunc { return a.stream }},
 		ask(route{method: get, path: org + "/tokens/{id}/events", op: registry.OpReadTokenEvents, tag: tagActivity, query: eventPaging, summary: "Show a token's history", doc: "Newest first."}, (*call).tokenEvents),
@@ -106,6 +117,27 @@ func (c *call) listEvents() (page counterfoil.EventPage, err error) {
 			return page, nil
 		}
 	}
+}
+
+// eventsDraft is a batch of the product's own events.
+type eventsDraft struct {
+	Events []counterfoil.EventDraft `json:"events" minItems:"1" maxItems:"1000"`
+}
+
+func (c *call) writeEvents(b eventsDraft) (written counterfoil.EventsWritten, err error) {
+	org, err := c.org()
+	if err != nil {
+		return written, err
+	}
+	if len(c.faults) > 0 { // one that is wrong does not hide what is wrong with the others
+		var list struct{ Events []json.RawMessage }
+		_ = json.Unmarshal(c.body, &list) // where it is no list the schema has said so
+		b.Events = make([]counterfoil.EventDraft, len(list.Events))
+		for i, raw := range list.Events {
+			loosely(raw, &b.Events[i])
+		}
+	}
+	return c.Registry.WriteEvents(c.r.Context(), c.caller, org, b.Events)
 }
 
 func (c *call) tokenEvents() (page counterfoil.EventPage, err error) {

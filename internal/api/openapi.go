@@ -181,6 +181,8 @@ func (r *route) describe() string {
 		parts = append(parts, r.doc)
 	}
 	switch {
+	case len(r.op.Kinds) == 1 && r.op.Kinds[0] == counterfoil.KindIntegration:
+		return strings.Join(append(parts, "For integration tokens made for Splunk only."), " ")
 	case r.op.Own:
 		parts = append(parts, "Your own personal tokens need no permission; anything else needs `"+r.op.Permission+"`.")
 	case r.op.Permission != "":
@@ -188,7 +190,7 @@ func (r *route) describe() string {
 	}
 	if len(r.op.Kinds) == 1 {
 		parts = append(parts, "For system tokens only.")
-	} else if slices.Contains(r.op.Kinds, counterfoil.KindIntegration) {
+	} else if slices.Contains(r.op.Kinds, counterfoil.KindIntegration) && r.op.Permission == "" {
 		parts = append(parts, "Open to every kind of token.")
 	}
 	return strings.Join(parts, " ")

@@ -180,9 +180,14 @@ func (c *call) decode(dst any) {
 		}
 		return
 	}
+	loosely(c.body, dst)
+}
+
+// loosely reads what is right of an object, member by member; of what is none it reads nothing.
+func loosely(object []byte, dst any) {
 	var members map[string]json.RawMessage
-	if err := json.Unmarshal(c.body, &members); err != nil {
-		return // not an object: the schema has said so
+	if err := json.Unmarshal(object, &members); err != nil {
+		return
 	}
 	for name, raw := range members {
 		for _, attempt := range []json.RawMessage{raw, onlyStrings(raw)} {

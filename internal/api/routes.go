@@ -14,8 +14,9 @@ import (
 // route is one row of the table.
 type route struct {
 	method, path string
-	op           *registry.Operation // who may call it
-	open         bool                // anyone may: the route checks its credentials itself, or shows nothing that is anyone's
+	op           *registry.Operation  // who may call it
+	audience     counterfoil.Audience // what its tokens are for, if not this API; then its rate is limited
+	open         bool                 // anyone may: the route checks its credentials itself, or shows nothing that is anyone's
 	tag, summary string
 	doc          string
 	query        []param

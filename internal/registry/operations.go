@@ -35,7 +35,13 @@ var (
 	OpReadRefusal = &Operation{Name: "read-refusal", Permission: counterfoil.PermTokensRead, Kinds: orgKinds}
 	OpReadReceipt = &Operation{Name: "read-receipt", Kinds: orgKinds}
 
-	OpReadEvents            = &Operation{Name: "read-events", Permission: counterfoil.PermActivityRead, Kinds: orgKinds}
+	OpReadEvents  = &Operation{Name: "read-events", Permission: counterfoil.PermActivityRead, Kinds: orgKinds}
+	OpWriteEvents = &Operation{Name: "write-events", Permission: counterfoil.PermActivityWrite, Kinds: orgKinds}
+
+	// OpQueryActivity and OpSplunkEvents are what integration tokens are for.
+	OpQueryActivity = &Operation{Name: "query-activity", Permission: counterfoil.PermActivityRead, Kinds: allKinds}
+	OpSplunkEvents  = &Operation{Name: "splunk-events", Permission: counterfoil.PermActivityRead, Kinds: []counterfoil.Kind{counterfoil.KindIntegration}}
+
 	OpReadTokenEvents       = &Operation{Name: "read-token-events", Permission: counterfoil.PermActivityRead, Kinds: orgKinds, Own: true}
 	OpReadSystemTokenEvents = &Operation{Name: "read-system-token-events", Permission: counterfoil.PermActivityRead, Kinds: systemKinds}
 

@@ -45,6 +45,7 @@ type Config struct {
 	TrustedProxies []string // addresses and networks whose X-Forwarded-For is believed
 	Plans          []string // in rising order; default teams, business, enterprise
 	CacheTokens    int
+	ActivityRate   int // how often a minute a token may ask for activity; default 60; negative: as often as it likes
 
 	Version string
 	Logger  *slog.Logger
@@ -81,6 +82,9 @@ func (c *Config) defaults() error {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
+	}
+	if c.ActivityRate == 0 {
+		c.ActivityRate = 60
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -342,7 +346,7 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("trusted proxies: %w", err)
 	}
-	a, err := api.New(api.Config{Registry: core.Registry, Verifier: core.Verifier, Proxies: proxies, Logger: core.Config.Logger, Version: core.Config.Version, Checked: core.metrics.checked})
+	a, err := api.New(api.Config{Registry: core.Registry, Verifier: core.Verifier, Proxies: proxies, Logger: core.Config.Logger, Version: core.Config.Version, Checked: core.metrics.checked, ActivityRate: core.Config.ActivityRate})
 	if err != nil {
 		return nil, err
 	}

@@ -17,12 +17,12 @@ const marked = "zebra"
 
 // world is an organization with one of everything.
 type world struct {
-	org, token, owner, member, role, filter, receipt, refusal string
+	org, token, owner, member, role, filter, receipt, refusal, eventID string
 }
 
 func makeWorld(t *testing.T, s *fixture) world {
 	t.Helper()
-	w := world{org: s.organization(t), token: tokenID(), role: NewID("rol"), filter: NewID("ipf"), receipt: NewID("rcp"), refusal: NewID("ref")}
+	w := world{org: s.organization(t), token: tokenID(), role: NewID("rol"), filter: NewID("ipf"), receipt: NewID("rcp"), refusal: NewID("ref"), eventID: "their id"}
 	s.write(t, w.org, func(tx *Tx) error {
 		owner, err := tx.InsertMember(counterfoil.Member{Email: marked + w.org + "@example.com", Name: marked, Roles: []string{"owner"}, Status: counterfoil.MemberActive})
 		if err != nil {
@@ -53,6 +53,7 @@ func makeWorld(t *testing.T, s *fixture) world {
 			tx.UpdatePolicy(policy),
 			tx.InsertToken(token),
 			tx.SaveReceipt(w.receipt, marked),
+			errorOf(tx.ClaimEventIDs([]EventID{{ID: w.eventID, Event: marked}})),
 			tx.SaveRefusal(Refusal{ID: w.refusal, Endpoint: marked, Count: 1}),
 		)
 	})
@@ -176,3 +177,5 @@ func dump(t *testing.T, s *fixture, w world) string {
 	add("token_use_days", "token = $1", w.token)
 	return out.String()
 }
+
+func errorOf[T any](_ T, err error) error { return err }

@@ -16,8 +16,11 @@ import (
 
 // Append adds an event to the transaction. It is numbered and chained with the commit; ID, OrganizationID and Timestamp
 // are filled in here.
-func (tx *Tx) Append(e counterfoil.Event) {
-	e.ID = NewID("evt")
+func (tx *Tx) Append(e counterfoil.Event) { tx.AppendAs(NewID("evt"), e) }
+
+// AppendAs is Append with an id that was made before.
+func (tx *Tx) AppendAs(id string, e counterfoil.Event) {
+	e.ID = id
 	e.OrganizationID = tx.org
 	e.Timestamp = tx.now.Time()
 	if len(e.Metadata) == 0 {

@@ -148,10 +148,8 @@ func (e *postgresEngine) attempt(ctx context.Context, org string, lock Lock, fn 
 	if err := fn(tx); err != nil {
 		return unavailableUnlessOurs(err)
 	}
-	for i := range tx.events {
-		if err := insertUnnumbered(tx.q, &tx.events[i]); err != nil {
-			return failure{err}
-		}
+	if err := insertAllUnnumbered(tx.q, tx.events); err != nil {
+		return failure{err}
 	}
 	if err := e.guard.fenced(tx.q); err != nil {
 		return failure{err}

@@ -94,6 +94,13 @@ var probes = map[string]probe{
 	"LastUse":    {reads: func(tx *Tx, a world) (any, error) { return tx.LastUse(a.token) }},
 	"UsesSince":  {reads: func(tx *Tx, _ world) (any, error) { return tx.UsesSince(counterfoil.KindPersonal, 0) }},
 	"FindEvents": {reads: func(tx *Tx, _ world) (any, error) { return eventsIn(tx, 1000) }},
+	"ClaimEventIDs": {writes: func(tx *Tx, a world) (any, error) {
+		taken, err := tx.ClaimEventIDs([]EventID{{ID: a.eventID, Event: "evt_other"}, {ID: "new " + tx.org, Event: "evt_new"}})
+		if len(taken) > 0 {
+			return taken, err
+		}
+		return nil, err
+	}},
 	"LastNumber": {crosses: "a number alone shows nothing; TestWindows asks that it is the organization's"},
 	"ReadWindow": {reads: func(tx *Tx, _ world) (any, error) {
 		events, _, err := tx.ReadWindow(Window{Until: math.MaxInt64, Limit: 1000})
@@ -102,6 +109,10 @@ var probes = map[string]probe{
 
 	"Append": {writes: func(tx *Tx, a world) (any, error) {
 		tx.Append(counterfoil.Event{OrganizationID: a.org, Type: "tokens", Action: "forged"})
+		return nil, nil
+	}},
+	"AppendAs": {writes: func(tx *Tx, a world) (any, error) {
+		tx.AppendAs(NewID("evt"), counterfoil.Event{OrganizationID: a.org, Type: "tokens", Action: "forged"})
 		return nil, nil
 	}},
 	"InsertOrganization": {writes: func(tx *Tx, a world) (any, error) {

@@ -82,6 +82,11 @@ func (s *Store) Settled(ctx context.Context, before counterfoil.Instant) error {
 	}
 }
 
+// IsSettled reports whether Settled would return at once.
+func (s *Store) IsSettled(before counterfoil.Instant) bool {
+	return s.Now() >= before && s.underway.wait(before) == nil
+}
+
 // Watch returns a channel that is closed once a further event of the organization can be read. Ask before reading, so
 // that none falls in between.
 func (s *Store) Watch(org string) <-chan struct{} {
