@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-webauthn/webauthn/webauthn"
+
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/mail"
 	"github.com/counterfoil/counterfoil/internal/secret"
@@ -47,6 +49,7 @@ type Identity struct {
 	Config
 	passwords *hasher
 	throttle  *throttle
+	party     *webauthn.WebAuthn // nil: no passkeys
 
 	sending chan struct{} // a place for each mail that is being sent
 	sent    sync.WaitGroup
@@ -65,6 +68,7 @@ func New(c Config) *Identity {
 	c.Product = cmp.Or(c.Product, "Counterfoil")
 	i := &Identity{Config: c, passwords: newHasher(), sending: make(chan struct{}, mailsAtOnce)}
 	i.throttle = newThrottle(i.now)
+	i.party = relyingParty(c.URL, c.Product)
 	return i
 }
 

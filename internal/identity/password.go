@@ -140,6 +140,28 @@ func (i *Identity) ChangePassword(ctx context.Context, s Session, current, next 
 	})
 }
 
+// RemovePassword takes the password of the person of a fresh session away: from then on a passkey lets them in.
+func (i *Identity) RemovePassword(ctx context.Context, s Session, at Place) error {
+	return i.Store.Update(ctx, "", store.ForTokens, func(tx *store.Tx) error {
+		user, err := i.own(tx, s, true)
+		if err != nil {
+			return err
+		}
+		if keys, err := tx.Passkeys(user.ID); err != nil {
+			return err
+		} else if len(keys) == 0 {
+			return counterfoil.Refuse(counterfoil.CodeInUse, "Your password is the only way in that you have. Add a passkey first.")
+		}
+		if err := tx.DeletePassword(user.ID); err != nil {
+			return err
+		}
+		if err := tx.DeleteTickets(ticketSignIn, user.ID, ""); err != nil {
+			return err
+		}
+		return i.record(tx, at, user, "", happening{typ: "password", action: "password_changed", proven: true, metadata: map[string]any{"removed": true}})
+	})
+}
+
 // setPassword stores a new hash, ends the person's sessions but one, and takes back every link and half-done sign-in that
 // the old password was good for.
 func (i *Identity) setPassword(tx *store.Tx, user store.User, hash, except string, at Place) error {

@@ -61,6 +61,12 @@ func (tx *Tx) SetPassword(user, hash string) error {
 	return err
 }
 
+// DeletePassword takes a person's password away. It crosses organizations: it is the person's.
+func (tx *Tx) DeletePassword(user string) error {
+	_, err := tx.q.exec("DELETE FROM passwords WHERE user_id=$1", user)
+	return err
+}
+
 // TOTP is a person's device for one-time codes. Its secret is sealed under the instance key KeyID.
 type TOTP struct {
 	Sealed    []byte

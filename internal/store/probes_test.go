@@ -54,6 +54,7 @@ var probes = map[string]probe{
 	"UserByEmail":        {crosses: "a person belongs to no organization"},
 	"Memberships":        {crosses: "it is how a person finds their organizations"},
 	"Password":           {crosses: "what a person signs in with is theirs"},
+	"DeletePassword":     {crosses: "what a person signs in with is theirs"},
 	"SetPassword":        {crosses: "what a person signs in with is theirs"},
 	"TOTP":               {crosses: "what a person signs in with is theirs"},
 	"SetTOTP":            {crosses: "what a person signs in with is theirs"},
