@@ -39,6 +39,8 @@ type Config struct {
 	Decline   func(ctx context.Context, at Place, org, member string, within func(tx *store.Tx) error) error
 	Provision func(ctx context.Context, at Place, org string, p Provision, within func(tx *store.Tx, m counterfoil.Member) error) error
 
+	OIDC []Provider // each is good by its Check, and its name is there once
+
 	SessionIdle     time.Duration // a session that is not used for so long ends; default 12 h
 	SessionLifetime time.Duration // every session ends so long after the sign-in; default 7 days
 	Logger          *slog.Logger
@@ -50,6 +52,7 @@ type Identity struct {
 	passwords *hasher
 	throttle  *throttle
 	party     *webauthn.WebAuthn // nil: no passkeys
+	clients   map[string]*client // by the provider's name
 
 	sending chan struct{} // a place for each mail that is being sent
 	sent    sync.WaitGroup
@@ -68,6 +71,10 @@ func New(c Config) *Identity {
 	c.Product = cmp.Or(c.Product, "Counterfoil")
 	i := &Identity{Config: c, passwords: newHasher(), sending: make(chan struct{}, mailsAtOnce)}
 	i.throttle = newThrottle(i.now)
+	i.clients = make(map[string]*client, len(c.OIDC))
+	for _, p := range c.OIDC {
+		i.clients[p.Name] = newClient(p)
+	}
 	i.party = relyingParty(c.URL, c.Product)
 	return i
 }

@@ -134,16 +134,16 @@ func (tx *Tx) ExternalUser(issuer, subject string) (user string, found bool, err
 	return find(tx.q, func(r scanner) (u string, err error) { return u, r.Scan(&u) }, "SELECT user_id FROM external_identities WHERE issuer=$1 AND subject=$2", issuer, subject)
 }
 
+// ExternalSubject finds which subject of an identity provider stands for a person. It crosses organizations: it is the
+// person's.
+func (tx *Tx) ExternalSubject(issuer, user string) (subject string, found bool, err error) {
+	return find(tx.q, func(r scanner) (s string, err error) { return s, r.Scan(&s) },
+		"SELECT subject FROM external_identities WHERE issuer=$1 AND user_id=$2 ORDER BY subject LIMIT 1", issuer, user)
+}
+
 // LinkExternalUser remembers whom an identity provider's subject stands for; ErrTaken: it is known already. It crosses
 // organizations: it is the person's.
 func (tx *Tx) LinkExternalUser(issuer, subject, user string) error {
 	_, err := tx.q.exec("INSERT INTO external_identities (issuer, subject, user_id, created_at) VALUES ($1,$2,$3,$4)", issuer, subject, user, int64(tx.now))
 	return err
-}
-
-// ExternalIdentities counts the subjects of identity providers that stand for a person. It crosses organizations: they are
-// the person's.
-func (tx *Tx) ExternalIdentities(user string) (n int64, err error) {
-	err = tx.q.row("SELECT COUNT(*) FROM external_identities WHERE user_id=$1", user).Scan(&n)
-	return n, err
 }

@@ -212,9 +212,9 @@ func testCredentials(t *testing.T, s *fixture) {
 	if got, _ := lookUp(t, s, "", func(tx *Tx) (string, bool, error) { return tx.ExternalUser("https://idp", id) }); got != ann {
 		t.Errorf("the subject is %q, want %q", got, ann)
 	}
-	for user, want := range map[string]int64{ann: 1, bob: 0} {
-		if n := read(t, s, "", func(tx *Tx) (int64, error) { return tx.ExternalIdentities(user) }); n != want {
-			t.Errorf("%s has %d external identities, want %d", user, n, want)
+	for user, want := range map[string]string{ann: id, bob: ""} {
+		if got, _ := lookUp(t, s, "", func(tx *Tx) (string, bool, error) { return tx.ExternalSubject("https://idp", user) }); got != want {
+			t.Errorf("%s is the subject %q, want %q", user, got, want)
 		}
 	}
 	if _, found := lookUp(t, s, "", func(tx *Tx) (string, bool, error) { return tx.ExternalUser("https://other", id) }); found {
