@@ -123,3 +123,9 @@ func (c *Client) DeleteOrganization(ctx context.Context, org string, options ...
 	_, err := call[none](ctx, c, request{doing: "deleting an organization", method: http.MethodDelete, path: within(org)}, options)
 	return err
 }
+
+// CreateConsoleSession makes an address that signs a member in to the console, once, within 60 seconds. It takes a system
+// token with the permission counterfoil.console_sessions:write, and [IdempotencyKey].
+func (c *Client) CreateConsoleSession(ctx context.Context, org string, draft counterfoil.ConsoleSessionDraft, options ...CallOption) (counterfoil.ConsoleSession, error) {
+	return call[counterfoil.ConsoleSession](ctx, c, request{doing: "creating a console session", method: http.MethodPost, path: within(org, "console-sessions"), body: draft, once: true}, options)
+}

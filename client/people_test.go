@@ -113,6 +113,20 @@ var peopleRows = []row{
 	}},
 }
 
+var consoleRows = []row{
+	{"CreateConsoleSession", "POST /v1/organizations/{org}/console-sessions", func(t *testing.T, w *world) {
+		draft := counterfoil.ConsoleSessionDraft{Member: w.Owner.ID, ReturnURL: "https://product.example/"}
+		got := must(w.system.CreateConsoleSession(t.Context(), w.Organization.ID, draft, client.IdempotencyKey("console")))(t)
+		if !strings.HasPrefix(got.URL, w.URL+"/enter?ticket=") || got.ExpiresAt.IsZero() {
+			t.Errorf("got %+v", got)
+		}
+		_, err := w.system.CreateConsoleSession(t.Context(), w.Organization.ID, draft, client.IdempotencyKey("console"))
+		if !errors.Is(err, &counterfoil.Error{Code: counterfoil.CodeAlreadyCreated}) {
+			t.Errorf("again: %v", err)
+		}
+	}},
+}
+
 var organizationRows = []row{
 	{"ListOrganizations", "GET /v1/organizations", func(t *testing.T, w *world) {
 		w.NewOrganization(t, "Second")

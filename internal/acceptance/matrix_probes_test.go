@@ -101,4 +101,5 @@ var probes = []probe{
 	{line: "PATCH " + inOrg + "/members/{id}", body: `{"roles":[]}`, object: "owner", what: "another owner", special: true},
 	{line: "DELETE " + inOrg + "/members/{id}", object: "member", what: "a member"},
 	{line: "DELETE " + inOrg + "/members/{id}", object: "owner", what: "another owner", special: true},
+	{line: "POST " + inOrg + "/console-sessions", body: `{"member":"{id}"}`, object: "member"},
 }

@@ -35,6 +35,15 @@ func idempotency(t *testing.T, o *tenant) {
 	expect(t, "a system token again", again, "409 already_created")
 	expectAt(t, "a system token again", again, "token.id", system.at("token.id"))
 
+	enter := `{"member":"` + o.owner + `"}`
+	console := "POST /v1/organizations/" + o.id + "/console-sessions"
+	made := must(t, "an address", o.ask(t, o.SystemToken, console, enter, key, "c"+o.id), "201")
+	again = o.ask(t, o.SystemToken, console, enter, key, "c"+o.id)
+	expect(t, "an address again", again, "409 already_created")
+	if _, ticket, found := strings.Cut(made.at("url"), "/enter?ticket="); !found || strings.Contains(again.text(), ticket) {
+		t.Errorf("the replay of an address holds it: %s", again.text())
+	}
+
 	refused := `{"kind":"organization","name":"x","permissions":["devices:fly"]}`
 	expect(t, "a refused request", o.ask(t, o.token, "POST tokens", refused, key, "k3"), "422 validation_failed /permissions/0")
 	expect(t, "its key is still free", o.ask(t, o.token, "POST tokens", token, key, "k3"), "201")

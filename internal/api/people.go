@@ -139,3 +139,11 @@ func (c *call) deleteOrganization() (none, error) {
 	c.receipt(receipt)
 	return none{}, err
 }
+
+func (c *call) createConsoleSession(d counterfoil.ConsoleSessionDraft) (a counterfoil.ConsoleSession, err error) {
+	org, err := c.org()
+	if err != nil {
+		return a, err
+	}
+	return c.Registry.CreateConsoleSession(c.r.Context(), c.caller, org, d)
+}

@@ -170,6 +170,8 @@ func routes() []route {
 		ask(route{method: get, path: org + "/members/{id}", op: registry.OpReadMembers, tag: tagPeople, summary: "Show a member"}, (*call).readMember),
 		send(route{method: patch, path: org + "/members/{id}", op: registry.OpEditMember, tag: tagPeople, summary: "Change a member's roles or status"}, (*call).editMember),
 		ask(route{method: del, path: org + "/members/{id}", op: registry.OpRemoveMember, tag: tagPeople, summary: "Remove a member"}, (*call).removeMember),
+		send(route{method: post, path: org + "/console-sessions", op: registry.OpCreateConsoleSession, tag: tagPeople, status: 201, once: true, summary: "Sign a member in to the console",
+			doc: "The answer is an address that is good once, for 60 seconds: send the member's browser there at once. The session is good for this organization alone."}, (*call).createConsoleSession),
 		ask(route{method: get, path: orgs, op: registry.OpListOrganizations, tag: tagPeople, query: paging, summary: "List organizations"}, (*call).listOrganizations),
 		send(route{method: post, path: orgs, op: registry.OpCreateOrganization, tag: tagPeople, status: 201, once: true, summary: "Create an organization"}, (*call).createOrganization),
 		ask(route{method: get, path: org, op: registry.OpReadOrganization, tag: tagPeople, summary: "Show an organization"}, (*call).readOrganization),

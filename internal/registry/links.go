@@ -190,14 +190,14 @@ func (r *Registry) invited(ctx context.Context, from Origin, org, member string,
 
 // CreateConsoleSession makes an address that signs a member in to the console, in this organization alone: the product
 // vouches for them.
-func (r *Registry) CreateConsoleSession(ctx context.Context, c Caller, org string, draft counterfoil.ConsoleSessionDraft) (s counterfoil.ConsoleSession, err error) {
-	_, err = r.do(ctx, c, org, OpCreateConsoleSession, func(w *work) error {
+func (r *Registry) CreateConsoleSession(ctx context.Context, c Caller, org string, draft counterfoil.ConsoleSessionDraft) (counterfoil.ConsoleSession, error) {
+	return create(r, ctx, c, org, OpCreateConsoleSession, func(w *work) (s counterfoil.ConsoleSession, _ string, err error) {
 		if w.rules == nil {
-			return errNotFound
+			return s, "", errNotFound
 		}
 		m, found, err := w.tx.Member(draft.Member)
 		if err != nil {
-			return err
+			return s, "", err
 		}
 		var problems []counterfoil.Problem
 		if !found || m.Status != counterfoil.MemberActive {
@@ -207,19 +207,20 @@ func (r *Registry) CreateConsoleSession(ctx context.Context, c Caller, org strin
 			problems = append(problems, invalid("/return_url", "want an https address, or http on the machine itself"))
 		}
 		if err := counterfoil.Invalid(problems); err != nil {
-			return err
+			return s, "", err
 		}
 		t := store.Ticket{Kind: store.TicketConsole, User: m.UserID, Organization: org, ExpiresAt: w.tx.Now().Plus(consoleLife)}
 		value, err := w.ticket(t, map[string]string{"member": m.ID, "return_url": draft.ReturnURL})
 		if err != nil {
-			return err
+			return s, "", err
 		}
-		s = counterfoil.ConsoleSession{URL: r.page("/enter", value), ExpiresAt: t.ExpiresAt.Time()}
 		w.record("sessions", "console_session_created", memberTarget(m.Member), nil)
-		return nil
+		return counterfoil.ConsoleSession{URL: r.page("/enter", value), ExpiresAt: t.ExpiresAt.Time()}, consoleAnswer, nil
 	})
-	return s, err
 }
+
+// consoleAnswer stands in place of a token where an Idempotency-Key made an address, which is a secret as well.
+const consoleAnswer = "console session"
 
 // returnable reports whether a page may offer an address as a link.
 func returnable(s string) bool {
