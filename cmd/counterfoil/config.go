@@ -9,11 +9,15 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/counterfoil/counterfoil/internal/identity"
+	"github.com/counterfoil/counterfoil/internal/mail"
 	"github.com/counterfoil/counterfoil/internal/server"
 )
 
@@ -52,6 +56,57 @@ type service struct {
 	ActivityRatePerMinute int      `setting:"" default:"60" placeholder:"N" help:"How often a minute one token may query activity; 0 for no limit. Default 60."`
 	LogLevel              string   `setting:"" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error. Default info."`
 	LogFormat             string   `setting:"" default:"text" placeholder:"FORMAT" help:"text or json. Default text."`
+}
+
+// signIn is how people sign in to the console.
+type signIn struct {
+	ProductName      string        `setting:"" placeholder:"NAME" help:"The product's name on pages and in mails. Default Counterfoil."`
+	SessionIdle      time.Duration `setting:"" default:"12h" placeholder:"DURATION" help:"A console session that is not used for so long ends. Default 12h."`
+	SessionLifetime  time.Duration `setting:"" default:"168h" placeholder:"DURATION" help:"Every console session ends so long after the sign-in. Default 168h."`
+	SMTPServer       string        `setting:"" name:"smtp-server" placeholder:"HOST:PORT" help:"The server that mail is sent through. Without it no mail is sent, and an admin makes the links."`
+	SMTPSecurity     string        `setting:"" name:"smtp-security" default:"starttls" placeholder:"HOW" help:"starttls, tls or none. Default starttls."`
+	SMTPUser         string        `setting:"" name:"smtp-user" placeholder:"USER" help:"Who signs in to the mail server."`
+	SMTPPasswordFile string        `setting:"" name:"smtp-password-file" placeholder:"FILE" help:"A file that holds their password."`
+	SMTPFrom         string        `setting:"" name:"smtp-from" placeholder:"ADDRESS" help:"Whom mail comes from."`
+
+	OIDCProviders oidcProviders `setting:"" name:"oidc-providers" hidden:"" help:"Identity providers; in the configuration file only."`
+}
+
+// config is what the server needs to know of it.
+func (f *signIn) config() (server.SignIn, error) {
+	c := server.SignIn{Product: f.ProductName, SessionIdle: f.SessionIdle, SessionLifetime: f.SessionLifetime,
+		Mail: mail.Config{Server: f.SMTPServer, Security: f.SMTPSecurity, User: f.SMTPUser, PasswordFile: f.SMTPPasswordFile, From: f.SMTPFrom}}
+	for _, p := range f.OIDCProviders {
+		q := identity.Provider{Name: p.Name, Title: p.Title, Issuer: p.Issuer, ClientID: p.ClientID, Organization: p.Organization, Scopes: p.Scopes,
+			RoleClaim: p.RoleClaim, Roles: p.Roles, DefaultRoles: p.DefaultRoles}
+		if p.ClientSecretFile != "" {
+			text, err := os.ReadFile(p.ClientSecretFile)
+			if err != nil {
+				return c, fmt.Errorf("oidc_providers: %s: %w", p.Name, err)
+			}
+			q.ClientSecret = strings.TrimSpace(string(text))
+		}
+		c.Providers = append(c.Providers, q)
+	}
+	return c, nil
+}
+
+// oidcProviders comes from the configuration file.
+type oidcProviders []struct {
+	Name             string              `yaml:"name"`
+	Title            string              `yaml:"title"`
+	Issuer           string              `yaml:"issuer"`
+	ClientID         string              `yaml:"client_id"`
+	ClientSecretFile string              `yaml:"client_secret_file"`
+	Organization     string              `yaml:"organization"`
+	Scopes           []string            `yaml:"scopes"`
+	RoleClaim        string              `yaml:"role_claim"`
+	Roles            map[string][]string `yaml:"roles"`
+	DefaultRoles     []string            `yaml:"default_roles"`
+}
+
+func (o *oidcProviders) UnmarshalText([]byte) error {
+	return errors.New("the configuration file holds this setting, as oidc_providers")
 }
 
 // dataCenters comes from the configuration file, where it is a list of {name, prefix, url}.
@@ -249,7 +304,9 @@ func fileValue(flag *kong.Flag, node *yaml.Node) (value any, problem string) {
 	}
 	switch kind := flag.Target.Kind(); {
 	case flag.Target.Type() == reflect.TypeFor[dataCenters]():
-		return dataCentersOf(node)
+		return records(node, "name", "prefix", "url")
+	case flag.Target.Type() == reflect.TypeFor[oidcProviders]():
+		return records(node, "name", "title", "issuer", "client_id", "client_secret_file", "organization", "scopes", "role_claim", "roles", "default_roles")
 	case kind == reflect.Slice && node.Kind == yaml.SequenceNode:
 		list := []any{}
 		for _, item := range node.Content {
@@ -267,8 +324,9 @@ func fileValue(flag *kong.Flag, node *yaml.Node) (value any, problem string) {
 	return node.Value, ""
 }
 
-func dataCentersOf(node *yaml.Node) (any, string) {
-	const want = "want a list of {name: …, prefix: …, url: …}"
+// records checks that a node is a list of mappings with no other members than keys.
+func records(node *yaml.Node, keys ...string) (any, string) {
+	want := "want a list of {" + strings.Join(keys, ": …, ") + ": …}"
 	if node.Kind != yaml.SequenceNode {
 		return nil, want
 	}
@@ -277,7 +335,7 @@ func dataCentersOf(node *yaml.Node) (any, string) {
 			return nil, want
 		}
 		for i := 0; i < len(item.Content); i += 2 {
-			if key := item.Content[i].Value; key != "name" && key != "prefix" && key != "url" {
+			if key := item.Content[i].Value; !slices.Contains(keys, key) {
 				return nil, fmt.Sprintf("line %d: there is no %q here: %s", item.Content[i].Line, key, want)
 			}
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,19 @@ type session struct {
 
 // say writes a line for people beside the answer: to stderr, so that stdout stays the answer.
 func (s *session) say(format string, args ...any) { fmt.Fprintf(s.err, format+"\n", args...) }
+
+// line reads one line of stdin, without its end.
+func (s *session) line() (string, error) {
+	if s.inUsed {
+		return "", misused("stdin can be read once only")
+	}
+	s.inUsed = true
+	text, err := bufio.NewReader(io.LimitReader(s.in, 4096)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("reading stdin: %w", err)
+	}
+	return strings.TrimRight(text, "\r\n"), nil
+}
 
 // within notes which organization is asked about, for explained.
 func (s *session) within(org string) string {

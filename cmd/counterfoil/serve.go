@@ -19,27 +19,29 @@ import (
 type serveCmd struct {
 	storage `embed:""`
 	service `embed:""`
+	signIn  `embed:""`
 }
 
 func (serveCmd) Help() string {
 	return `SIGHUP reads the catalogue again; SIGTERM lets the requests under way finish, a second one does not.
 
-A setting comes from its flag, else from the environment, else from the configuration file, where it is named as the flag with _ for -. The file alone has data_centers: the other data centres of the same service, a list of {name, prefix, url}.
+A setting comes from its flag, else from the environment, else from the configuration file, where it is named as the flag with _ for -. The file alone has data_centers: the other data centres of the same service, a list of {name, prefix, url}; and oidc_providers: see docs/sign-in.md.
 
 Example:
 
 	counterfoil serve --data /var/lib/counterfoil --listen 127.0.0.1:8080`
 }
 
-func (c *serveCmd) config(logger *slog.Logger) server.Config {
-	config := c.storage.config()
+func (c *serveCmd) config(logger *slog.Logger) (config server.Config, err error) {
+	config = c.storage.config()
 	config.Listen, config.AdminListen, config.URL = c.Listen, c.AdminListen, c.PublicURL
 	config.TrustedProxies, config.CacheTokens = c.TrustedProxies, c.CacheTokens
 	if config.ActivityRate = c.ActivityRatePerMinute; c.ActivityRatePerMinute == 0 {
 		config.ActivityRate = -1
 	}
 	config.Logger = logger
-	return config
+	config.SignIn, err = c.signIn.config()
+	return config, err
 }
 
 func (c *serveCmd) Run(ctx context.Context, s *session) error { return c.serve(ctx, s, nil) }
@@ -58,7 +60,11 @@ func (c *serveCmd) serve(ctx context.Context, s *session, ready func(context.Con
 	signal.Notify(reload, syscall.SIGHUP)
 	defer signal.Stop(reload)
 
-	running, err := server.Start(ctx, c.config(logger))
+	config, err := c.config(logger)
+	if err != nil {
+		return err
+	}
+	running, err := server.Start(ctx, config)
 	if err != nil {
 		return c.explain(err)
 	}

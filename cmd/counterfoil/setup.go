@@ -11,18 +11,21 @@ import (
 	"path/filepath"
 
 	"github.com/counterfoil/counterfoil/internal/catalogue"
+	"github.com/counterfoil/counterfoil/internal/identity"
 	"github.com/counterfoil/counterfoil/internal/registry"
 	"github.com/counterfoil/counterfoil/internal/server"
 )
 
 type setupCmd struct {
-	storage      `embed:""`
-	outFile      `embed:""`
-	Organization string `required:"" placeholder:"NAME" help:"Name of the first organization."`
-	Email        string `required:"" placeholder:"E" help:"E-mail address of its owner."`
-	JSON         bool   `name:"json" help:"Print JSON."`
+	storage       `embed:""`
+	outFile       `embed:""`
+	Organization  string `required:"" placeholder:"NAME" help:"Name of the first organization."`
+	Email         string `required:"" placeholder:"E" help:"E-mail address of its owner."`
+	PasswordStdin bool   `help:"Read the owner's password for the console from stdin, one line."`
+	JSON          bool   `name:"json" help:"Print JSON."`
 
-	bare bool // there was no catalogue
+	password string // empty: none
+	bare     bool   // there was no catalogue
 }
 
 func (setupCmd) Help() string {
@@ -37,7 +40,12 @@ func (c *setupCmd) Run(ctx context.Context, s *session) error {
 	return c.into(s, func() error { return c.run(ctx, s) })
 }
 
-func (c *setupCmd) run(ctx context.Context, s *session) error {
+func (c *setupCmd) run(ctx context.Context, s *session) (err error) {
+	if c.PasswordStdin {
+		if c.password, err = s.line(); err != nil {
+			return err
+		}
+	}
 	if err := c.rehearse(ctx); err != nil {
 		return err
 	}
@@ -84,7 +92,10 @@ func (c *setupCmd) rehearse(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = core.Registry.SetUp(ctx, registry.SetupRequest{Organization: c.Organization, Email: c.Email})
+	request, err := c.request(ctx, core, "")
+	if err == nil {
+		_, err = core.Registry.SetUp(ctx, request)
+	}
 	return errors.Join(err, core.Close())
 }
 
@@ -118,7 +129,11 @@ func (c *setupCmd) setUp(ctx context.Context, fallback []byte) (answer registry.
 		return answer, err
 	}
 	defer os.Remove(copied) // once it is in place there is nothing to remove
-	answer, err = core.Registry.SetUp(ctx, registry.SetupRequest{Organization: c.Organization, Email: c.Email, Catalogue: string(text)})
+	request, err := c.request(ctx, core, string(text))
+	if err != nil {
+		return answer, err
+	}
+	answer, err = core.Registry.SetUp(ctx, request)
 	if err != nil || copied == "" {
 		return answer, err
 	}
@@ -126,6 +141,15 @@ func (c *setupCmd) setUp(ctx context.Context, fallback []byte) (answer registry.
 		return answer, fmt.Errorf("set up, but the catalogue could not be copied: %w", err)
 	}
 	return answer, nil
+}
+
+// request is what is asked of the registry; with a password, the owner gets it.
+func (c *setupCmd) request(ctx context.Context, core *server.Core, catalogue string) (q registry.SetupRequest, err error) {
+	q = registry.SetupRequest{Organization: c.Organization, Email: c.Email, Catalogue: catalogue}
+	if c.PasswordStdin {
+		q.Within, err = core.Identity.FirstPassword(ctx, identity.Founding{Organization: c.Organization, Email: c.Email}, c.password)
+	}
+	return q, err
 }
 
 func alreadySetUp(ready bool) error {

@@ -55,10 +55,7 @@ func (i *Identity) Setup(ctx context.Context, link string, f Founding, password 
 	if !found {
 		return out, errLink
 	}
-	if err := passwordProblem(password, "counterfoil", i.Product, f.Organization, f.Name, f.Email); err != nil {
-		return out, err
-	}
-	hash, err := i.passwords.hash(ctx, password)
+	give, err := i.FirstPassword(ctx, f, password)
 	if err != nil {
 		return out, err
 	}
@@ -68,7 +65,7 @@ func (i *Identity) Setup(ctx context.Context, link string, f Founding, password 
 		} else if !found {
 			return errLink
 		}
-		if err := tx.SetPassword(owner.UserID, hash); err != nil {
+		if err := give(tx, owner); err != nil {
 			return err
 		}
 		out.Value, err = i.begin(tx, store.User{ID: owner.UserID, Email: owner.Email}, MethodPassword, "", "", at)
@@ -78,6 +75,18 @@ func (i *Identity) Setup(ctx context.Context, link string, f Founding, password 
 		return Outcome{}, err
 	}
 	return out, nil
+}
+
+// FirstPassword checks the password that the first owner is to have, and returns what gives it to them.
+func (i *Identity) FirstPassword(ctx context.Context, f Founding, password string) (func(tx *store.Tx, owner counterfoil.Member) error, error) {
+	if err := passwordProblem(password, "counterfoil", i.Product, f.Organization, f.Name, f.Email); err != nil {
+		return nil, err
+	}
+	hash, err := i.passwords.hash(ctx, password)
+	if err != nil {
+		return nil, err
+	}
+	return func(tx *store.Tx, owner counterfoil.Member) error { return tx.SetPassword(owner.UserID, hash) }, nil
 }
 
 // peek finds whether a link is good, and the digest of its value.

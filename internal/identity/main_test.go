@@ -83,7 +83,7 @@ func newWorld(t *testing.T, c store.Config) *world {
 			return w.registry.DeclineInvitation(ctx, registry.Origin(at), org, member, within)
 		},
 		SetUp: func(ctx context.Context, at identity.Place, f identity.Founding, within func(*store.Tx, counterfoil.Member) error) error {
-			_, err := w.registry.SetUp(ctx, registry.SetupRequest{Organization: f.Organization, Name: f.Name, Email: f.Email, Within: within, From: registry.Origin(at)})
+			_, err := w.registry.SetUp(ctx, registry.SetupRequest{Organization: f.Organization, Name: f.Name, Email: f.Email, Within: within, NoTokens: true, From: registry.Origin(at)})
 			return err
 		},
 	}

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/netip"
@@ -134,7 +135,7 @@ func (w *work) ticket(t store.Ticket, data map[string]string) (value string, err
 
 // page is the address of a page of the console with a one-time value.
 func (r *Registry) page(path, value string) string {
-	return strings.TrimSuffix(r.URL, "/") + path + "?ticket=" + value
+	return strings.TrimSuffix(cmp.Or(r.ConsoleURL, r.URL), "/") + path + "?ticket=" + value
 }
 
 // voidLinks voids what was made for a member as they were: it would open what they have become.

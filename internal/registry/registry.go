@@ -35,6 +35,7 @@ type Config struct {
 	DataCenter  string            // this instance's own
 	DataCenters map[string]string // the others, with their base URLs
 	URL         string            // the base URL of this data centre
+	ConsoleURL  string            // where browsers reach the console; default URL
 	Node        string            // this process's id, for receipts
 	Logger      *slog.Logger
 }

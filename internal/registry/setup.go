@@ -24,10 +24,10 @@ type SetupRequest struct {
 	Catalogue    string // text of the catalogue file; may be empty
 	Name         string // of its owner; default: what is before the @ of Email
 
-	// Within, if not nil, runs in the same transaction once the owner is there, whom it gives a way to sign in. No token is
-	// made then.
-	Within func(tx *store.Tx, owner counterfoil.Member) error
-	From   Origin
+	// Within, if not nil, runs in the same transaction once the owner is there, whom it gives a way to sign in.
+	Within   func(tx *store.Tx, owner counterfoil.Member) error
+	NoTokens bool // make none: the owner signs in
+	From     Origin
 }
 
 // SetupAnswer holds the first two tokens. Both expire in 24 hours.
@@ -118,7 +118,12 @@ func (w *work) setUp(q SetupRequest, answer *SetupAnswer) error {
 		answer.Owner.ID, answer.Owner.Email = m.ID, m.Email
 		w.recordFor(tx, "invites", "user_invited", memberTarget(m.Member), map[string]any{"email": m.Email, "roles": m.Roles})
 		if q.Within != nil {
-			return q.Within(tx, m.Member)
+			if err := q.Within(tx, m.Member); err != nil {
+				return err
+			}
+		}
+		if q.NoTokens {
+			return nil
 		}
 		inside := *w
 		if inside.rules, err = w.r.Rules.Within(tx); err != nil {
@@ -129,7 +134,7 @@ func (w *work) setUp(q SetupRequest, answer *SetupAnswer) error {
 		answer.OwnerToken = created.Secret
 		return err
 	})
-	if err != nil || q.Within != nil {
+	if err != nil || q.NoTokens {
 		return err
 	}
 	created, err := w.createToken(counterfoil.Draft{Kind: counterfoil.KindSystem, Name: "setup: system", ExpiresIn: &life, Permissions: w.r.Rules.InForce.Catalogue().All()})

@@ -20,6 +20,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/internal/api"
 	"github.com/counterfoil/counterfoil/internal/catalogue"
+	"github.com/counterfoil/counterfoil/internal/identity"
 	"github.com/counterfoil/counterfoil/internal/registry"
 	"github.com/counterfoil/counterfoil/internal/rules"
 	"github.com/counterfoil/counterfoil/internal/secret"
@@ -45,6 +46,7 @@ type Config struct {
 	TrustedProxies []string // addresses and networks whose X-Forwarded-For is believed
 	Plans          []string // in rising order; default teams, business, enterprise
 	CacheTokens    int
+	SignIn         SignIn
 	ActivityRate   int // how often a minute a token may ask for activity; default 60; negative: as often as it likes
 
 	Version string
@@ -102,6 +104,7 @@ type Core struct {
 	Config   Config
 	Store    *store.Store
 	Registry *registry.Registry
+	Identity *identity.Identity
 	Verifier *verify.Verifier
 	metrics  *metrics
 	quit     chan struct{}
@@ -138,6 +141,10 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 		NotedUses: core.Verifier.FlushUses, NotedRefusals: core.Verifier.FlushRefusals,
 		Plans: c.Plans, DataCenter: c.DataCenter, DataCenters: others, URL: c.URL, Node: nodeID(), Logger: c.Logger,
 	})
+	if core.Identity, err = core.newIdentity(c.URL); err != nil {
+		core.Verifier.Close()
+		return nil, err
+	}
 	core.metrics = newMetrics(core)
 	if err := core.Registry.LoadCatalogue(ctx); err != nil {
 		core.Verifier.Close()
@@ -157,6 +164,7 @@ func nodeID() string {
 func (c *Core) Close() error {
 	close(c.quit)
 	c.done.Wait()
+	c.Identity.Close()
 	c.Verifier.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -179,7 +187,7 @@ func (c *Core) tick() {
 			collector.pace()
 			err = c.Registry.Tick(ctx)
 		case <-hour.C:
-			err = c.Store.PruneAnswers(ctx)
+			err = errors.Join(c.Store.PruneAnswers(ctx), c.Store.PruneSessions(ctx))
 		}
 		if err != nil {
 			c.Config.Logger.Warn("housekeeping; it is tried again", "error", err)
@@ -356,6 +364,10 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	s.listeners[0].server.RegisterOnShutdown(a.Drain)
 	if core.Registry.URL == "" {
 		core.Registry.URL = s.URL // nobody is served before Serve
+	}
+	core.Registry.ConsoleURL = consoleURL(core.Config.URL, s.URL)
+	if core.Identity, err = core.newIdentity(core.Registry.ConsoleURL); err != nil {
+		return nil, err
 	}
 	if core.Config.AdminListen != "-" {
 		if s.AdminURL, err = s.listen(core.Config.AdminListen, core.adminHandler()); err != nil {
