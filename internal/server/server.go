@@ -195,7 +195,7 @@ func (c *Core) tick() {
 	}
 }
 
-// tend keeps up with the log, about once a second.
+// tend keeps up with the log and the clock, about once a second.
 func (c *Core) tend() {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
@@ -207,6 +207,9 @@ func (c *Core) tend() {
 		}
 		if err := c.Store.CountBlocks(context.Background()); err != nil {
 			c.Config.Logger.Warn("counting events; it is tried again", "error", err)
+		}
+		if err := c.Registry.NoteExpired(context.Background()); err != nil {
+			c.Config.Logger.Warn("noting what has expired; it is tried again", "error", err)
 		}
 	}
 }

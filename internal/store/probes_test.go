@@ -72,6 +72,7 @@ var probes = map[string]probe{
 	"RenamePasskey":    {crosses: "what a person signs in with is theirs"},
 	"DeletePasskey":    {crosses: "what a person signs in with is theirs"},
 
+	"Expired":        {crosses: "it looks for what has expired anywhere, for the instance's own housekeeping"},
 	"SetSettingOnce": {crosses: "settings are the instance's"},
 
 	"CurrentOrganization": {reads: func(tx *Tx, _ world) (any, error) { return found(tx.CurrentOrganization()) }},

@@ -111,6 +111,8 @@ CREATE INDEX events_by_type ON events (organization, type, seq){{numbered}};
 CREATE INDEX events_by_user ON events (organization, user_uuid, seq, at) WHERE user_uuid <> '' AND seq IS NOT NULL;
 CREATE INDEX events_by_token ON events (organization, token, seq) WHERE token <> '' AND seq IS NOT NULL;
 
+CREATE INDEX tokens_by_expiry ON tokens (expires_at, id) WHERE expires_at <> 0 AND revoked_at = 0;
+
 CREATE TABLE event_blocks (
 	organization TEXT NOT NULL, first_seq BIGINT NOT NULL, last_seq BIGINT NOT NULL, n BIGINT NOT NULL,
 	min_at BIGINT NOT NULL, max_at BIGINT NOT NULL, PRIMARY KEY (organization, first_seq));

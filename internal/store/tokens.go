@@ -166,6 +166,14 @@ func (tx *Tx) RevokeTokens(owner, by, reason, receipt string) ([]Token, error) {
 	return tokens, nil
 }
 
+// Expired lists tokens, not revoked, whose own expiry lies in (after, until], soonest first; among those that expire
+// together, after the one with the given id. It crosses organizations: it serves the notes of what has expired.
+func (tx *Tx) Expired(after counterfoil.Instant, id string, until counterfoil.Instant, limit int) ([]Token, error) {
+	return collect(tx.q, plainToken, "SELECT "+tokenColumns+` FROM tokens t LEFT JOIN organizations o ON o.id = t.organization
+		WHERE t.expires_at <> 0 AND t.revoked_at = 0 AND t.expires_at <= $1 AND (t.expires_at > $2 OR (t.expires_at = $2 AND t.id > $3)) AND COALESCE(o.deleted_at, 0) = 0
+		ORDER BY t.expires_at, t.id LIMIT $4`, int64(until), int64(after), id, limit)
+}
+
 // TokenFilter narrows and orders a list. Empty fields do not narrow.
 type TokenFilter struct {
 	Kind     counterfoil.Kind

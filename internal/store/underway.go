@@ -87,6 +87,18 @@ func (s *Store) IsSettled(before counterfoil.Instant) bool {
 	return s.Now() >= before && s.underway.wait(before) == nil
 }
 
+// SettledUntil returns a moment before which no open write began: now, or the beginning of the oldest one.
+func (s *Store) SettledUntil() counterfoil.Instant {
+	until := s.Now()
+	u := &s.underway
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for at := range u.began {
+		until = min(until, at)
+	}
+	return until
+}
+
 // Watch returns a channel that is closed once a further event of the organization can be read. Ask before reading, so
 // that none falls in between.
 func (s *Store) Watch(org string) <-chan struct{} {
