@@ -60,7 +60,7 @@ func (tx *Tx) readSpan(s span, f EventFilter, list *EventList, most int, looked 
 	if f.Newest {
 		order += " DESC"
 	}
-	r, err := tx.q.query("SELECT seq, body, hash FROM events WHERE "+w.sql()+order+w.bind(" LIMIT ?", most-*looked), w.args...)
+	r, err := tx.q.query("SELECT seq, body, hash FROM "+tx.eventsBy(f)+" WHERE "+w.sql()+order+w.bind(" LIMIT ?", most-*looked), w.args...)
 	if err != nil {
 		return err
 	}
@@ -97,6 +97,20 @@ func eventOf(number int64, body string, hash []byte) (e counterfoil.Event, err e
 	}
 	e.Number, e.Hash = number, hash
 	return e, nil
+}
+
+// eventsBy is the table, by the index that narrows most.
+func (tx *Tx) eventsBy(f EventFilter) string {
+	index := "events_by_number"
+	switch {
+	case f.Token != "":
+		index = "events_by_token"
+	case len(f.Users) > 0:
+		index = "events_by_user"
+	case f.Type != "":
+		index = "events_by_type"
+	}
+	return "events" + tx.q.by(index)
 }
 
 // eventsWhere is the filter but for the numbers.

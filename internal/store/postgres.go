@@ -69,7 +69,7 @@ func openPostgres(ctx context.Context, c Config) (_ engine, err error) {
 		return nil, err
 	}
 	spell := strings.NewReplacer("{{blob}}", "BYTEA", "{{name}}", `TEXT COLLATE "C"`,
-		"{{seq}}", "ord BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, seq BIGINT UNIQUE", "{{clustered}}", "", "{{numbered}}", " WHERE seq IS NOT NULL")
+		"{{seq}}", "ord BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, seq BIGINT UNIQUE", "{{clustered}}", "", "{{numbered}}", " WHERE seq IS NOT NULL", "{{and_numbered}}", " AND seq IS NOT NULL")
 	if err := migrate(ctx, e.db, goose.DialectPostgres, spell, goose.WithSessionLocker(locker)); err != nil {
 		return nil, err
 	}
@@ -208,6 +208,7 @@ func (t pgTx) row(query string, args ...any) scanner {
 
 func (t pgTx) forUpdate() string { return t.lock(" FOR UPDATE") }
 func (t pgTx) forShare() string  { return t.lock(" FOR SHARE") }
+func (t pgTx) by(string) string  { return "" } // it keeps statistics
 
 func (t pgTx) lock(clause string) string {
 	if t.readOnly {

@@ -108,8 +108,8 @@ CREATE INDEX tickets_by_expiry ON tickets (expires_at);
 DROP INDEX events_by_organization;
 CREATE INDEX events_by_number ON events (organization, seq, at){{numbered}};
 CREATE INDEX events_by_type ON events (organization, type, seq){{numbered}};
-CREATE INDEX events_by_user ON events (organization, user_uuid, seq, at) WHERE user_uuid <> '' AND seq IS NOT NULL;
-CREATE INDEX events_by_token ON events (organization, token, seq) WHERE token <> '' AND seq IS NOT NULL;
+CREATE INDEX events_by_user ON events (organization, user_uuid, seq, at) WHERE user_uuid <> ''{{and_numbered}};
+CREATE INDEX events_by_token ON events (organization, token, seq) WHERE token <> ''{{and_numbered}};
 
 CREATE INDEX tokens_by_expiry ON tokens (expires_at, id) WHERE expires_at <> 0 AND revoked_at = 0;
 

@@ -59,7 +59,7 @@ func openSQLite(ctx context.Context, c Config) (_ engine, err error) {
 	// A checkpoint after 16,000 pages (64 MB) rather than 1,000: tokens have random ids, so writes touch the same pages
 	// again and again, and each checkpoint writes every one of them.
 	e.db.SetMaxOpenConns(1)
-	spell := strings.NewReplacer("{{blob}}", "BLOB", "{{name}}", "TEXT", "{{seq}}", "seq INTEGER PRIMARY KEY", "{{clustered}}", " WITHOUT ROWID", "{{numbered}}", "")
+	spell := strings.NewReplacer("{{blob}}", "BLOB", "{{name}}", "TEXT", "{{seq}}", "seq INTEGER PRIMARY KEY", "{{clustered}}", " WITHOUT ROWID", "{{numbered}}", "", "{{and_numbered}}", "")
 	if err := migrate(ctx, e.db, goose.DialectSQLite3, spell); err != nil {
 		return nil, err
 	}
@@ -235,6 +235,8 @@ func (c *sqliteConn) row(query string, args ...any) scanner {
 
 func (c *sqliteConn) forUpdate() string { return "" }
 func (c *sqliteConn) forShare() string  { return "" }
+
+func (c *sqliteConn) by(index string) string { return " INDEXED BY " + index }
 
 type badRow struct{ err error }
 

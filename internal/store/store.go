@@ -73,6 +73,9 @@ type querier interface {
 	// forUpdate and forShare are what a SELECT ends with to lock the rows it read.
 	forUpdate() string
 	forShare() string
+	// by is what follows a table's name to have it read by an index, where the engine would choose without looking at
+	// what is in it.
+	by(index string) string
 }
 
 type scanner interface{ Scan(dest ...any) error }

@@ -55,7 +55,7 @@ func (tx *Tx) ReadWindow(v Window) (events []counterfoil.Event, total int64, err
 			w := tx.eventsWhere(f)
 			w.add("seq >= ?", p.first)
 			w.add("seq <= ?", p.last)
-			more, err := scanEvents(tx.q, "SELECT seq, body, hash FROM events WHERE "+w.sql()+" ORDER BY seq"+w.bind(" LIMIT ? OFFSET ?", want, skip), w.args...)
+			more, err := scanEvents(tx.q, "SELECT seq, body, hash FROM "+tx.eventsBy(f)+" WHERE "+w.sql()+" ORDER BY seq"+w.bind(" LIMIT ? OFFSET ?", want, skip), w.args...)
 			if err != nil {
 				return nil, 0, err
 			}
@@ -93,7 +93,7 @@ func (tx *Tx) parts(f EventFilter) (parts []block, err error) {
 		w := tx.eventsWhere(f)
 		w.add("seq >= ?", p.first)
 		w.add("seq <= ?", p.last)
-		if err := tx.q.row("SELECT COUNT(*) FROM events WHERE "+w.sql(), w.args...).Scan(&p.n); err != nil {
+		if err := tx.q.row("SELECT COUNT(*) FROM "+tx.eventsBy(f)+" WHERE "+w.sql(), w.args...).Scan(&p.n); err != nil {
 			return nil, err
 		}
 	}
