@@ -191,3 +191,38 @@ func problemIn(data string) error {
 	}
 	return counterfoil.Refuse(p.Code, p.Detail)
 }
+
+// Log yields the instance's whole log as it is stored, after a cursor or from the first entry on, for a system token.
+func (c *Client) Log(ctx context.Context, after string) iter.Seq2[counterfoil.LogEntry, error] {
+	return func(yield func(counterfoil.LogEntry, error) bool) {
+		for {
+			page, err := c.ListLog(ctx, after, 1000)
+			if err == nil && page.More && page.NextCursor == after {
+				err = errors.New("the server's log does not move on")
+			}
+			if err != nil {
+				yield(counterfoil.LogEntry{}, err)
+				return
+			}
+			for _, e := range page.Data {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if !page.More {
+				return
+			}
+			after = page.NextCursor
+		}
+	}
+}
+
+// ListLog reads one page of the instance's log. After is NextCursor of the page before; limit is at most 1000, and 0 is 50.
+func (c *Client) ListLog(ctx context.Context, after string, limit int, options ...CallOption) (counterfoil.LogPage, error) {
+	return call[counterfoil.LogPage](ctx, c, request{doing: "reading the log", method: http.MethodGet, path: path{"v1", "system", "events"}, query: params("after", after, "limit", number(limit))}, options)
+}
+
+// Checkpoint asks for a signed statement of what the log's last entry is, with a system token.
+func (c *Client) Checkpoint(ctx context.Context, options ...CallOption) (counterfoil.Checkpoint, error) {
+	return call[counterfoil.Checkpoint](ctx, c, request{doing: "asking for a checkpoint", method: http.MethodGet, path: path{"v1", "system", "events", "checkpoint"}}, options)
+}

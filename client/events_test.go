@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"testing"
 	"time"
@@ -93,6 +94,41 @@ var eventRows = []row{
 				continue
 			}
 			w.Token(t, "devices:read")
+		}
+	}},
+	{"ListLog", "GET /v1/system/events", func(t *testing.T, w *world) {
+		first := must(w.system.ListLog(t.Context(), "", 2))(t)
+		if len(first.Data) != 2 || first.Data[0].Number != 1 || len(first.Data[0].Hash) != 32 || !first.More {
+			t.Fatalf("the first page is %+v", first)
+		}
+		if next := must(w.system.ListLog(t.Context(), first.NextCursor, 1))(t); next.Data[0].Number != 3 {
+			t.Errorf("the next page is %+v", next)
+		}
+	}},
+	{"Log", "GET /v1/system/events", func(t *testing.T, w *world) {
+		var n int64
+		for e, err := range w.system.Log(t.Context(), "") {
+			if n++; err != nil || e.Number != n || !json.Valid([]byte(e.Body)) {
+				t.Fatalf("entry %d is %+v, %v", n, e, err)
+			}
+		}
+		if n < 10 {
+			t.Errorf("it reads %d entries", n)
+		}
+	}},
+	{"Checkpoint", "GET /v1/system/events/checkpoint", func(t *testing.T, w *world) {
+		c := must(w.system.Checkpoint(t.Context()))(t)
+		if c.Number < 10 || !c.SignedBy(c.PublicKey) {
+			t.Errorf("the checkpoint is %+v", c)
+		}
+		for _, change := range []func(*counterfoil.Checkpoint){
+			func(c *counterfoil.Checkpoint) { c.Number++ }, func(c *counterfoil.Checkpoint) { c.Hash = c.Hash[1:] },
+			func(c *counterfoil.Checkpoint) { c.Time = c.Time.Add(1) }, func(c *counterfoil.Checkpoint) { c.PublicKey = c.PublicKey[1:] },
+		} {
+			changed := c
+			if change(&changed); changed.SignedBy(changed.PublicKey) {
+				t.Errorf("changed to %+v it is still signed", changed)
+			}
 		}
 	}},
 }

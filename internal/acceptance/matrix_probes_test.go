@@ -38,6 +38,8 @@ var probes = []probe{
 	{line: "DELETE " + systemToken + "/{id}", object: "system token"},
 	{line: "POST " + systemToken + "/{id}/rotate", object: "system token"},
 
+	{line: "GET /v1/system/events"},
+	{line: "GET /v1/system/events/checkpoint"},
 	{line: "GET /v1/catalogue"},
 	{line: "PUT /v1/catalogue", body: `{"source":{catalogue}}`},
 	{line: "GET /v1/organizations"},

@@ -35,6 +35,11 @@ var eventPaging = []param{
 	{name: "after", doc: "next_cursor of the page before; end for what happens from now on."},
 }
 
+var logQuery = []param{
+	{name: "limit", doc: "How many entries at most.", min: 1, max: 1000, standard: strconv.Itoa(defaultLimit)},
+	{name: "after", doc: "next_cursor of the page before."},
+}
+
 var eventQuery = append(append([]param{
 	{name: "order", doc: "Oldest first, or newest first.", enum: []string{"oldest", "newest"}, standard: "oldest"},
 	{name: "wait", doc: "Oldest first, with nothing to read: how long to wait for an event, such as 30s, at most 60s."},
@@ -58,6 +63,10 @@ func activityRoutes() []route {
 			doc: "In the order of their numbers, oldest first, each with everything that is known of it. The cursor of the last page is good for what comes later."}, (*call).listEvents),
 		send(route{method: post, path: org + "/events", op: registry.OpWriteEvents, tag: tagActivity, status: 201, limit: 1 << 20, summary: "Write events",
 			doc: "Up to 1,000 events of the product's own, all of them or none. An event whose id was written before is not written again, and is named in the answer as it was then."}, (*call).writeEvents),
+		ask(route{method: get, path: "/v1/system/events", op: registry.OpReadLog, tag: tagActivity, query: logQuery, summary: "Read the instance's log",
+			doc: "Every organization's entries as they are stored, with the hashes that chain them."}, (*call).readLog),
+		ask(route{method: get, path: "/v1/system/events/checkpoint", op: registry.OpReadLog, tag: tagActivity, summary: "Sign a checkpoint",
+			doc: "The log's last entry, signed with a key derived from the instance key."}, (*call).checkpoint),
 		{method: get, path: org + "/events/stream", op: registry.OpReadEvents, tag: tagActivity, query: streamQuery, media: "text/event-stream", summary: "Follow events",
 			doc: "Server-sent events. Each one's id is the cursor behind it: send it back as Last-Event-ID, or as ?after=.", plain: func(a *API) http.HandlerFunc { return a.stream }},
 		ask(route{method: get, path: org + "/tokens/{id}/events", op: registry.OpReadTokenEvents, tag: tagActivity, query: eventPaging, summary: "Show a token's history", doc: "Newest first."}, (*call).tokenEvents),
@@ -117,6 +126,14 @@ func (c *call) listEvents() (page counterfoil.EventPage, err error) {
 			return page, nil
 		}
 	}
+}
+
+func (c *call) readLog() (counterfoil.LogPage, error) {
+	return c.Registry.Log(c.r.Context(), c.caller, c.query["after"], c.limit())
+}
+
+func (c *call) checkpoint() (counterfoil.Checkpoint, error) {
+	return c.Registry.Checkpoint(c.r.Context(), c.caller)
 }
 
 // eventsDraft is a batch of the product's own events.

@@ -38,6 +38,8 @@ var (
 	OpReadEvents  = &Operation{Name: "read-events", Permission: counterfoil.PermActivityRead, Kinds: orgKinds}
 	OpWriteEvents = &Operation{Name: "write-events", Permission: counterfoil.PermActivityWrite, Kinds: orgKinds}
 
+	OpReadLog = &Operation{Name: "read-log", Permission: counterfoil.PermActivityRead, Kinds: systemKinds}
+
 	// OpQueryActivity and OpSplunkEvents are what integration tokens are for.
 	OpQueryActivity = &Operation{Name: "query-activity", Permission: counterfoil.PermActivityRead, Kinds: allKinds}
 	OpSplunkEvents  = &Operation{Name: "splunk-events", Permission: counterfoil.PermActivityRead, Kinds: []counterfoil.Kind{counterfoil.KindIntegration}}

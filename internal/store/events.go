@@ -136,6 +136,10 @@ func scanEvents(q querier, query string, args ...any) ([]counterfoil.Event, erro
 // many entries are good and the number of the first bad one, 0 when there is none. It cannot know of entries that were
 // cut off at the end. It crosses organizations: the chain is one.
 func (s *Store) VerifyChain(ctx context.Context) (entries, bad int64, err error) {
+	return s.verifyChain(ctx, nil)
+}
+
+func (s *Store) verifyChain(ctx context.Context, see func(number int64, hash []byte)) (entries, bad int64, err error) {
 	const page = 1000
 	var previous []byte
 	for {
@@ -153,6 +157,9 @@ func (s *Store) VerifyChain(ctx context.Context) (entries, bad int64, err error)
 				return entries, entries + 1, nil
 			}
 			entries, previous = e.number, e.hash
+			if see != nil {
+				see(e.number, e.hash)
+			}
 		}
 	}
 }

@@ -72,6 +72,8 @@ var probes = map[string]probe{
 	"RenamePasskey":    {crosses: "what a person signs in with is theirs"},
 	"DeletePasskey":    {crosses: "what a person signs in with is theirs"},
 
+	"Entries":        {crosses: "the chain is one"},
+	"LastEntry":      {crosses: "the chain is one"},
 	"Expired":        {crosses: "it looks for what has expired anywhere, for the instance's own housekeeping"},
 	"SetSettingOnce": {crosses: "settings are the instance's"},
 

@@ -44,16 +44,13 @@ func openSQLite(ctx context.Context, c Config) (_ engine, err error) {
 	if e.lock, err = lockDir(c.Dir); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(c.Dir, "counterfoil.db")
-	dsn := func(extra string) string {
-		return "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)&_pragma=cache_size(-65536)&_pragma=temp_store(MEMORY)" + extra
-	}
+	path := filepath.Join(c.Dir, databaseFile)
 	if f, err := os.OpenFile(path, os.O_CREATE, 0o600); err != nil {
 		return nil, err
 	} else if err := f.Close(); err != nil {
 		return nil, err
 	}
-	if e.db, err = sql.Open("sqlite", dsn("&_pragma=journal_mode(WAL)&_pragma=wal_autocheckpoint(16000)&_txlock=immediate")); err != nil {
+	if e.db, err = sql.Open("sqlite", sqliteDSN(path, "&_pragma=journal_mode(WAL)&_pragma=wal_autocheckpoint(16000)&_txlock=immediate")); err != nil {
 		return nil, err
 	}
 	// A checkpoint after 16,000 pages (64 MB) rather than 1,000: tokens have random ids, so writes touch the same pages
@@ -67,7 +64,7 @@ func openSQLite(ctx context.Context, c Config) (_ engine, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.readDB, err = sql.Open("sqlite", dsn("&mode=ro&_pragma=query_only(1)")); err != nil {
+	if e.readDB, err = sql.Open("sqlite", sqliteDSN(path, readOnly)); err != nil {
 		return nil, err
 	}
 	n := max(4, runtime.GOMAXPROCS(0))
@@ -77,6 +74,15 @@ func openSQLite(ctx context.Context, c Config) (_ engine, err error) {
 	}
 	e.writer, err = startWriter(&sqliteConn{conn: conn})
 	return e, err
+}
+
+const (
+	databaseFile = "counterfoil.db"
+	readOnly     = "&mode=ro&_pragma=query_only(1)"
+)
+
+func sqliteDSN(path, extra string) string {
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)&_pragma=cache_size(-65536)&_pragma=temp_store(MEMORY)" + extra
 }
 
 func lockDir(dir string) (*os.File, error) {

@@ -1,0 +1,59 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/counterfoil/counterfoil"
+)
+
+// Entries returns up to limit entries of the log after number, as they are stored. It crosses organizations: the chain is
+// one.
+func (tx *Tx) Entries(number int64, limit int) ([]counterfoil.LogEntry, error) {
+	return collect(tx.q, func(r scanner) (e counterfoil.LogEntry, err error) { return e, r.Scan(&e.Number, &e.Body, &e.Hash) },
+		"SELECT seq, body, hash FROM events WHERE seq > $1 ORDER BY seq LIMIT $2", number, limit)
+}
+
+// LastEntry returns the number and hash of the log's last entry, 0 and nil when there is none. It crosses organizations:
+// the chain is one.
+func (tx *Tx) LastEntry() (number int64, hash []byte, err error) {
+	h, err := lastEntry(tx.q)
+	return h.number, h.hash, err
+}
+
+// Inspect is VerifyChain on a database that is only read: no lock is taken and no schema changed, so that a server may run
+// on it meanwhile. see, if not nil, is told each good entry's number and hash.
+func Inspect(ctx context.Context, c Config, see func(number int64, hash []byte)) (entries, bad int64, err error) {
+	var e engine
+	if c.DatabaseURL != "" {
+		config, err := pgx.ParseConfig(c.DatabaseURL)
+		if err != nil {
+			return 0, 0, errors.New("the database URL is not one that PostgreSQL understands (postgres://user:password@host:port/name)")
+		}
+		db := stdlib.OpenDB(*config)
+		defer db.Close()
+		e = &postgresEngine{reads: db}
+	} else {
+		path := filepath.Join(c.Dir, databaseFile)
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return 0, 0, errors.New("there is no database in " + c.Dir)
+		}
+		db, err := sql.Open("sqlite", sqliteDSN(path, readOnly))
+		if err != nil {
+			return 0, 0, err
+		}
+		defer db.Close()
+		one := &sqliteEngine{readDB: db, readers: make(chan *sqliteConn, 1), closed: make(chan struct{})}
+		one.readers <- &sqliteConn{}
+		defer func() { (<-one.readers).drop() }()
+		e = one
+	}
+	return (&Store{engine: e}).verifyChain(ctx, see)
+}
