@@ -65,7 +65,7 @@ func tried(t *testing.T, path []string, example string) {
 	switch {
 	case example == "":
 		t.Errorf("%s --help has no example line", verb)
-	case verb == "serve" || verb == "quickstart":
+	case verb == "serve" || verb == "quickstart" || verb == "events tail":
 		words := strings.Fields(example)
 		if _, err := newParser(&session{out: io.Discard, err: io.Discard}, new(cli)).Parse(words[1:]); err != nil {
 			t.Errorf("the example of %s: %v", verb, err)

@@ -97,6 +97,7 @@ type cli struct {
 	Verify      verifyCmd      `cmd:"" group:"use" help:"Ask whether a token may be used."`
 	Refusal     refusalCmd     `cmd:"" group:"use" help:"Explain a refused check."`
 	Receipt     receiptCmd     `cmd:"" group:"use" help:"See where a change took effect."`
+	Events      eventsCmd      `cmd:"" group:"use" help:"The activity log: read, follow, export, verify."`
 
 	Policy     policyCmd     `cmd:"" group:"limit" help:"Security policies: what tokens may be at all."`
 	IPFilter   ipFilterCmd   `cmd:"" name:"ip-filter" group:"limit" help:"Named lists of addresses."`
