@@ -77,6 +77,10 @@ func BenchmarkActivity(b *testing.B) {
 					return err
 				}
 			}
+			everyone := make([]string, 500)
+			for i := range everyone {
+				everyone[i] = fmt.Sprint("user-", i)
+			}
 			at := func() counterfoil.Instant { return epoch + counterfoil.Instant(rand.Int64N(span)) }
 			for name, ask := range map[string]func() func(*Tx) error{
 				"whole window": func() func(*Tx) error {
@@ -88,6 +92,9 @@ func BenchmarkActivity(b *testing.B) {
 				},
 				"a user": func() func(*Tx) error {
 					return window(Window{From: epoch, Until: last, Users: []string{"user-7"}, Offset: 100, Limit: 100})
+				},
+				"500 users": func() func(*Tx) error {
+					return window(Window{From: epoch, Until: last, Users: everyone, Offset: rand.Int64N(int64(n)), Limit: 100})
 				},
 				"newest":        func() func(*Tx) error { return find(EventFilter{Newest: true, Limit: 100}) },
 				"newest before": func() func(*Tx) error { return find(EventFilter{Newest: true, Until: at(), Limit: 100}) },

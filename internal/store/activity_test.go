@@ -126,6 +126,9 @@ func (m model) filter(r *rand.Rand) (f EventFilter) {
 	}
 	if r.IntN(3) == 0 {
 		f.Users = []string{fmt.Sprint("user", r.IntN(6)), "user1", "nobody"}[:1+r.IntN(3)]
+		for r.IntN(2) == 0 && len(f.Users) < 20 { // sometimes many
+			f.Users = append(f.Users, fmt.Sprint("user", r.IntN(3)), "user2", "user 3", "user 4", "user 5", "user 6", "user 7")
+		}
 	}
 	if r.IntN(4) == 0 {
 		f.Token = fmt.Sprint("tok_", r.IntN(4))

@@ -106,7 +106,7 @@ CREATE INDEX tickets_by_expiry ON tickets (expires_at);
 	// Reading the log. On PostgreSQL an event has no number until the sequencer gives it one: such a row is in no index.
 	3: `
 DROP INDEX events_by_organization;
-CREATE INDEX events_by_number ON events (organization, seq, at){{numbered}};
+CREATE INDEX events_by_number ON events (organization, seq, at, user_uuid){{numbered}};
 CREATE INDEX events_by_type ON events (organization, type, seq){{numbered}};
 CREATE INDEX events_by_user ON events (organization, user_uuid, seq, at) WHERE user_uuid <> ''{{and_numbered}};
 CREATE INDEX events_by_token ON events (organization, token, seq) WHERE token <> ''{{and_numbered}};

@@ -19,7 +19,10 @@ type block struct {
 	earliest, late counterfoil.Instant
 }
 
-const blockSize = 4096 // entries
+const (
+	blockSize = 4096 // entries
+	fewUsers  = 8
+)
 
 func scanBlock(r scanner) (b block, err error) {
 	return b, r.Scan(&b.first, &b.last, &b.n, &b.earliest, &b.late)
@@ -55,7 +58,9 @@ func (tx *Tx) ReadWindow(v Window) (events []counterfoil.Event, total int64, err
 			w := tx.eventsWhere(f)
 			w.add("seq >= ?", p.first)
 			w.add("seq <= ?", p.last)
-			more, err := scanEvents(tx.q, "SELECT seq, body, hash FROM "+tx.eventsBy(f)+" WHERE "+w.sql()+" ORDER BY seq"+w.bind(" LIMIT ? OFFSET ?", want, skip), w.args...)
+			// The numbers are found in the index alone; only the page's own entries are read.
+			more, err := scanEvents(tx.q, "SELECT seq, body, hash FROM events WHERE seq IN (SELECT seq FROM "+tx.eventsBy(f)+" WHERE "+w.sql()+
+				" ORDER BY seq"+w.bind(" LIMIT ? OFFSET ?", want, skip)+") ORDER BY seq", w.args...)
 			if err != nil {
 				return nil, 0, err
 			}
