@@ -7,6 +7,19 @@ import (
 
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
+// digits are the values of the alphabet's characters; noDigit, a bit that no value has, marks every other byte.
+var digits = func() (d [256]byte) {
+	for i := range d {
+		d[i] = noDigit
+	}
+	for i := range len(alphabet) {
+		d[alphabet[i]] = byte(i)
+	}
+	return d
+}()
+
+const noDigit = 0x40
+
 // ValidPrefix reports whether s can be an instance's prefix: 2 to 8 lower-case letters or digits.
 func ValidPrefix(s string) bool {
 	if len(s) < minPrefix || len(s) > maxPrefix {
@@ -58,14 +71,9 @@ func random(n int) []byte {
 	}
 }
 
-// checksum returns the CRC-32 (IEEE) of s in base62. The loop is here because [crc32.Update] lets its argument escape,
-// which would cost Parse an allocation.
+// checksum returns the CRC-32 (IEEE) of s in base62.
 func checksum(s string) [checksumLen]byte {
-	crc := ^uint32(0)
-	for i := range len(s) {
-		crc = crc32.IEEETable[byte(crc)^s[i]] ^ crc>>8
-	}
-	crc = ^crc
+	crc := crc(s)
 	var out [checksumLen]byte
 	for i := len(out) - 1; i >= 0; i-- {
 		out[i] = alphabet[crc%uint32(len(alphabet))]
@@ -73,3 +81,28 @@ func checksum(s string) [checksumLen]byte {
 	}
 	return out
 }
+
+// crc returns the CRC-32 (IEEE) of s, four bytes at a time. It is here because [crc32.Update] lets its argument escape,
+// which would cost Parse an allocation.
+func crc(s string) uint32 {
+	crc := ^uint32(0)
+	for ; len(s) >= 4; s = s[4:] {
+		crc ^= uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
+		crc = crcTables[3][byte(crc)] ^ crcTables[2][byte(crc>>8)] ^ crcTables[1][byte(crc>>16)] ^ crcTables[0][crc>>24]
+	}
+	for i := range len(s) {
+		crc = crcTables[0][byte(crc)^s[i]] ^ crc>>8
+	}
+	return ^crc
+}
+
+// crcTables[n] holds what a byte does to the checksum with n bytes after it.
+var crcTables = func() (t [4][256]uint32) {
+	t[0] = *crc32.IEEETable
+	for n := 1; n < len(t); n++ {
+		for i, crc := range t[n-1] {
+			t[n][i] = t[0][byte(crc)] ^ crc>>8
+		}
+	}
+	return t
+}()

@@ -15,15 +15,10 @@ func Parse(s string) (Parsed, bool) {
 		return Parsed{}, false
 	}
 	p := Parsed{Prefix: s[:n], Kind: s[n+1:][:kindLen]}
-	body := s[len(s)-bodyLen:]
-	if s[n] != '_' || s[n+1+kindLen] != '_' || !ValidPrefix(p.Prefix) || !knownKind(p.Kind) || !base62(body) {
+	if s[n] != '_' || s[n+1+kindLen] != '_' || !ValidPrefix(p.Prefix) || !knownKind(p.Kind) || !sound(s) {
 		return Parsed{}, false
 	}
-	sum := checksum(s[:len(s)-checksumLen])
-	if string(sum[:]) != s[len(s)-checksumLen:] {
-		return Parsed{}, false
-	}
-	copy(p.ID[:], body)
+	copy(p.ID[:], s[len(s)-bodyLen:])
 	return p, true
 }
 
@@ -39,11 +34,23 @@ func knownKind(s string) bool {
 	return s == Personal || s == Organization || s == Integration || s == System
 }
 
-func base62(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
-			return false
-		}
+// sound reports whether the body of s, its last characters, is base62 and ends in the checksum of everything before. Every
+// check pays for this: it looks each character up and has no branch that depends on one.
+func sound(s string) bool {
+	at := len(s) - checksumLen
+	valid, sum := base62(s[len(s)-bodyLen:at]), uint64(0)
+	for i := range checksumLen {
+		digit := digits[s[at+i]]
+		valid = valid && digit != noDigit
+		sum = sum*uint64(len(alphabet)) + uint64(digit)
 	}
-	return true
+	return valid && sum == uint64(crc(s[:at]))
+}
+
+func base62(s string) bool {
+	var or byte
+	for i := range len(s) {
+		or |= digits[s[i]]
+	}
+	return or < noDigit
 }

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"hash/crc32"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -91,6 +93,18 @@ func TestParseRefuses(t *testing.T) {
 		}
 		if h := Hint(s); h != "" {
 			t.Errorf("Hint(%.80q) = %q", s, h)
+		}
+	}
+}
+
+func TestChecksumIsCRC32(t *testing.T) {
+	for n := range 130 {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(rand.IntN(256))
+		}
+		if got, want := crc(string(b)), crc32.ChecksumIEEE(b); got != want {
+			t.Fatalf("crc of %x = %08x, want %08x", b, got, want)
 		}
 	}
 }
