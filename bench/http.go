@@ -159,7 +159,12 @@ func (b *bench) profiles() error {
 	for i := range faces {
 		rounds = append(rounds, load{faces[i].name, order{Conns: 64, File: faces[i].file, Status: 200, Holds: faces[i].holds}})
 	}
-	rounds = append(rounds, load{"create", creates}, load{"revoke", revokes})
+	if !b.wanted("http") {
+		rounds = nil
+	}
+	if b.wanted("writes") {
+		rounds = append(rounds, load{"create", creates}, load{"revoke", revokes})
+	}
 	for _, r := range rounds {
 		path := filepath.Join(b.profile, r.name+".pprof")
 		p, err := launch("/proc/self/exe", "serve", path, w.config.Dir)

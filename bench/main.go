@@ -98,7 +98,7 @@ func run(o options) (ok bool, err error) {
 		run  func() error
 	}{{"start", b.start}, {"http", b.http}, {"writes", b.writes}, {"check", b.check}}
 	for _, step := range steps {
-		if o.only != "" && !slices.Contains(strings.Split(o.only, ","), step.name) {
+		if !b.wanted(step.name) {
 			continue
 		}
 		if err := step.run(); err != nil {
@@ -111,6 +111,11 @@ func run(o options) (ok bool, err error) {
 	ok = b.report.print(os.Stdout)
 	fmt.Printf("\nmeasured in %.0f s\n", time.Since(began).Seconds())
 	return ok, nil
+}
+
+// wanted reports whether a part is to be measured.
+func (b *bench) wanted(part string) bool {
+	return b.only == "" || slices.Contains(strings.Split(b.only, ","), part)
 }
 
 // progress tells whoever waits what goes on.
