@@ -3,6 +3,7 @@ package secret
 import (
 	"crypto/rand"
 	"hash/crc32"
+	"time"
 )
 
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -35,7 +36,22 @@ func ValidPrefix(s string) bool {
 
 // Mint makes a token string with a new id and a new secret. A prefix that is not a ValidPrefix and an unknown kind are
 // programming errors: it panics.
-func Mint(prefix, kind string) Value { return Remint(prefix, kind, string(random(idLen))) }
+func Mint(prefix, kind string) Value { return Remint(prefix, kind, newID(time.Now())) }
+
+// newID makes an id: clockLen characters that follow the clock in steps of 10 ms and begin again after 41 hours, and
+// random ones. Rows and index entries of tokens that are made together so lie together, and a commit of many touches few
+// pages; an id that is random throughout would touch one for each.
+func newID(now time.Time) string {
+	id := make([]byte, clockLen, idLen)
+	ticks := now.UnixMilli() / 10
+	for i := clockLen - 1; i >= 0; i-- {
+		id[i] = alphabet[ticks%int64(len(alphabet))]
+		ticks /= int64(len(alphabet))
+	}
+	return string(append(id, random(idLen-clockLen)...))
+}
+
+const clockLen = 4
 
 // Remint makes a token string with a new secret under an id that exists, which is how a token is rotated. It panics like
 // Mint, and when id is not 12 base62 characters.

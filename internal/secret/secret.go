@@ -7,7 +7,7 @@
 //	<prefix>_<kind>_<id><secret><checksum>
 //
 // prefix: the instance's, 2 to 8 lower-case letters or digits. kind: pat, org, int or sys. id: 12 base62 characters,
-// public. secret: 30 base62 characters (178 bits). checksum: CRC-32 (IEEE) of everything before it as 6 base62 digits,
+// public, the first 4 by the clock. secret: 30 base62 characters (178 bits). checksum: CRC-32 (IEEE) of everything before it as 6 base62 digits,
 // most significant first, zero-padded, so that a mistyped or cut string costs no look-up. base62 is 0-9A-Za-z.
 package secret
 

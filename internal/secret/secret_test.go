@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -94,6 +95,25 @@ func TestParseRefuses(t *testing.T) {
 		if h := Hint(s); h != "" {
 			t.Errorf("Hint(%.80q) = %q", s, h)
 		}
+	}
+}
+
+// TestIDsFollowTheClock: ids made later sort later, until the clock of 41 hours begins again; the rest is random.
+func TestIDsFollowTheClock(t *testing.T) {
+	begin := time.UnixMilli(10 * 62 * 62 * 62 * 62 * 12_000)
+	last := ""
+	for _, later := range []time.Duration{0, 10, 20, 61 * 10, 62 * 10, 62 * 62 * 10, 40 * 3_600_000} {
+		id := newID(begin.Add(later * time.Millisecond))
+		if len(id) != idLen || !base62(id) || id <= last {
+			t.Errorf("%s after %s", id, last)
+		}
+		if again := newID(begin.Add(later*time.Millisecond + 9*time.Millisecond)); again[:clockLen] != id[:clockLen] || again == id {
+			t.Errorf("in the same step: %s and %s", id, again)
+		}
+		last = id
+	}
+	if id := newID(begin.Add(62 * 62 * 62 * 62 * 10 * time.Millisecond)); id[:clockLen] != "0000" {
+		t.Errorf("the clock does not begin again: %s", id)
 	}
 }
 

@@ -100,9 +100,9 @@ func (c *cache) init(capacity int) {
 	c.classes.byKey = map[string]*class{}
 }
 
-// shard spreads by the id's own characters, which are random.
+// shard spreads by the id's own characters, those that are random: the first follow the clock.
 func (c *cache) shard(id [12]byte) *shard {
-	return &c.shards[(uint(id[0])*61+uint(id[1])*7+uint(id[11]))%shardCount]
+	return &c.shards[(uint(id[4])*61+uint(id[5])*7+uint(id[11]))%shardCount]
 }
 
 func (c *cache) get(id [12]byte) *entry {

@@ -40,7 +40,7 @@ func TestNotesAreBounded(t *testing.T) {
 		notes.note(id, netip.Addr{}, 1)
 	}
 	for n := range byte(10) {
-		notes.note([12]byte{2, 0, n}, netip.Addr{}, 1)
+		notes.note([12]byte{2, 6: n}, netip.Addr{}, 1)
 	}
 	notes.fold()
 	uses, _, dropped := notes.take(100)

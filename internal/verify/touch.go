@@ -76,7 +76,7 @@ func (t *touch) stop() {
 }
 
 func (t *touch) note(id [12]byte, ip netip.Addr, at counterfoil.Instant) {
-	s := &t.shards[(id[2]^id[3]<<3)%16]
+	s := &t.shards[(id[6]^id[7]<<3)%16]
 	s.mu.Lock()
 	n := len(s.uses) + 1
 	if n <= touchShardEnd {
