@@ -14,8 +14,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 	"golang.org/x/sys/unix"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	_ "modernc.org/sqlite"
 )
 
 // sqliteEngine has one writer goroutine (sqlite_writer.go) and a few read-only connections.
@@ -53,8 +52,8 @@ func openSQLite(ctx context.Context, c Config) (_ engine, err error) {
 	if e.db, err = sql.Open("sqlite", sqliteDSN(path, "&_pragma=journal_mode(WAL)&_pragma=wal_autocheckpoint(16000)&_txlock=immediate")); err != nil {
 		return nil, err
 	}
-	// A checkpoint after 16,000 pages (64 MB) rather than 1,000: tokens have random ids, so writes touch the same pages
-	// again and again, and each checkpoint writes every one of them.
+	// A checkpoint after 16,000 pages (64 MB) rather than 1,000: every organization has its pages in every index, so
+	// writes touch the same pages again and again, and each checkpoint writes every one of them.
 	e.db.SetMaxOpenConns(1)
 	spell := strings.NewReplacer("{{blob}}", "BLOB", "{{name}}", "TEXT", "{{seq}}", "seq INTEGER PRIMARY KEY", "{{clustered}}", " WITHOUT ROWID", "{{numbered}}", "", "{{and_numbered}}", "")
 	if err := migrate(ctx, e.db, goose.DialectSQLite3, spell); err != nil {
@@ -171,87 +170,4 @@ func (e *sqliteEngine) close() error {
 		errs = append(errs, unix.Flock(int(e.lock.Fd()), unix.LOCK_UN), e.lock.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// sqliteConn is one connection with its prepared statements. It is used by one goroutine at a time. Statements run
-// without the caller's context: they are short, and an interrupted one would cost more than it saves.
-type sqliteConn struct {
-	conn   *sql.Conn
-	stmts  map[string]*sql.Stmt
-	writes int64 // statements that were executed, not queried
-}
-
-func (c *sqliteConn) drop() {
-	for _, s := range c.stmts {
-		s.Close()
-	}
-	c.stmts = nil
-	if c.conn != nil {
-		c.conn.Close()
-		c.conn = nil
-	}
-}
-
-func (c *sqliteConn) stmt(query string) (*sql.Stmt, error) {
-	if s, ok := c.stmts[query]; ok {
-		return s, nil
-	}
-	s, err := c.conn.PrepareContext(context.Background(), query)
-	if err != nil {
-		return nil, err
-	}
-	if c.stmts == nil || len(c.stmts) > 500 {
-		for _, old := range c.stmts {
-			old.Close()
-		}
-		c.stmts = map[string]*sql.Stmt{}
-	}
-	c.stmts[query] = s
-	return s, nil
-}
-
-func (c *sqliteConn) exec(query string, args ...any) (int64, error) {
-	c.writes++
-	s, err := c.stmt(query)
-	if err != nil {
-		return 0, sqliteError(err)
-	}
-	r, err := s.ExecContext(context.Background(), args...)
-	if err != nil {
-		return 0, sqliteError(err)
-	}
-	return r.RowsAffected()
-}
-
-func (c *sqliteConn) query(query string, args ...any) (rows, error) {
-	s, err := c.stmt(query)
-	if err != nil {
-		return nil, err
-	}
-	return s.QueryContext(context.Background(), args...)
-}
-
-func (c *sqliteConn) row(query string, args ...any) scanner {
-	s, err := c.stmt(query)
-	if err != nil {
-		return badRow{err}
-	}
-	return s.QueryRowContext(context.Background(), args...)
-}
-
-func (c *sqliteConn) forUpdate() string { return "" }
-func (c *sqliteConn) forShare() string  { return "" }
-
-func (c *sqliteConn) by(index string) string { return " INDEXED BY " + index }
-
-type badRow struct{ err error }
-
-func (b badRow) Scan(...any) error { return b.err }
-
-func sqliteError(err error) error {
-	var e *sqlite.Error
-	if errors.As(err, &e) && (e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY) {
-		return ErrTaken
-	}
-	return err
 }
