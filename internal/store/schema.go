@@ -120,6 +120,11 @@ CREATE TABLE event_blocks (
 CREATE TABLE event_ids (
 	organization TEXT NOT NULL, id {{name}} NOT NULL, event TEXT NOT NULL, PRIMARY KEY (organization, id)){{clustered}};
 `,
+	// A token's id follows the clock, so what is made together lies together here, whichever organization's it is.
+	4: `
+DROP INDEX events_by_token;
+CREATE INDEX events_by_token ON events (token, organization, seq) WHERE token <> ''{{and_numbered}};
+`,
 }
 
 // migrate brings the schema up to date. It refuses a schema newer than it knows only where the newer one says that it
