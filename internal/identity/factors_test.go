@@ -119,7 +119,9 @@ func TestTOTP(t *testing.T) {
 		_, err = w.SignInTOTP(t.Context(), ticket, w.code(e.Secret), home)
 		refused(t, err, counterfoil.CodeMissingCredentials, "Begin again")
 		for range 3 {
-			_, err = w.SignInTOTP(t.Context(), begin(), w.wrong(e.Secret), home)
+			if _, err = w.SignInTOTP(t.Context(), begin(), w.wrong(e.Secret), home); err == nil {
+				t.Fatal("a wrong code signs in")
+			}
 		}
 		_, err = w.SignInTOTP(t.Context(), begin(), w.code(e.Secret), home)
 		refused(t, err, counterfoil.CodeRateLimited, "Wait")
