@@ -70,6 +70,10 @@ func (c *serveCmd) serve(ctx context.Context, s *session, ready func(context.Con
 	}
 	go reloads(ctx, running, reload, logger)
 	c.announce(s, running, logger)
+	if err := c.offerSetup(ctx, s, running); err != nil {
+		stop()
+		return errors.Join(err, running.Serve(ctx))
+	}
 	if ready != nil {
 		if err := ready(ctx, running); err != nil {
 			stop()
@@ -99,6 +103,17 @@ func (c *serveCmd) announce(s *session, running *server.Server, logger *slog.Log
 	s.say("counterfoil: serving the API at %s%s; %s, data in %s; documentation at %[1]s/docs", running.URL, admin, engine, c.Data)
 }
 
+// offerSetup prints the one-time link to the page that prepares an empty instance. It is for whoever sees this terminal,
+// so it goes into no log.
+func (c *serveCmd) offerSetup(ctx context.Context, s *session, running *server.Server) error {
+	link, err := running.SetupLink(ctx)
+	if err != nil || link == "" {
+		return err
+	}
+	s.say("counterfoil: this instance is not set up yet. Open this once, within a day, to make the first organization and its owner:\n\n  %s\n\nOr stop it and run counterfoil setup, which makes tokens as well.", link)
+	return nil
+}
+
 // reloads applies the catalogue file at each signal until ctx ends.
 func reloads(ctx context.Context, running *server.Server, signals <-chan os.Signal, logger *slog.Logger) {
 	for {
@@ -120,9 +135,6 @@ func reloads(ctx context.Context, running *server.Server, signals <-chan os.Sign
 
 // explain says what to do about an error of starting.
 func (c *serveCmd) explain(err error) error {
-	if errors.Is(err, server.ErrNotSetUp) {
-		return c.notSetUp()
-	}
 	var op *net.OpError
 	if errors.Is(err, syscall.EADDRINUSE) && errors.As(err, &op) {
 		flag := "--listen"

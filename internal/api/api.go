@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -77,6 +78,18 @@ func (a *API) route(method, path string) *route {
 		}
 	}
 	panic("api: no route " + method + " " + path)
+}
+
+// Roots are the first parts of the paths that the API answers: v1, docs and so on.
+func (a *API) Roots() []string {
+	var roots []string
+	for _, r := range a.routes {
+		first, _, _ := strings.Cut(strings.TrimPrefix(r.path, "/"), "/")
+		if !slices.Contains(roots, first) {
+			roots = append(roots, first)
+		}
+	}
+	return roots
 }
 
 // Handler returns the routes behind what every answer shares.

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/counterfoil/counterfoil"
@@ -196,4 +197,13 @@ func (i *Identity) endOthers(tx *store.Tx, user store.User, except string, at Pl
 		return 0, err
 	}
 	return n, i.record(tx, at, user, "", happening{typ: "sessions", action: "session_ended", proven: true, metadata: map[string]any{"sessions": n}})
+}
+
+// Provider is the name of the identity provider that vouched for the person; empty: none did.
+func (s Session) Provider() string {
+	name, found := strings.CutPrefix(s.Method, MethodProvider)
+	if !found {
+		return ""
+	}
+	return name
 }

@@ -23,7 +23,7 @@ func create[T any](r *Registry, ctx context.Context, c Caller, org string, op *O
 				answer, _, err = fn(w)
 				return err
 			}
-			earlier, found, err := w.tx.Answered(c.TokenID, c.Once.Key)
+			earlier, found, err := w.tx.Answered(c.key(), c.Once.Key)
 			if err != nil {
 				return err
 			}
@@ -42,7 +42,7 @@ func create[T any](r *Registry, ctx context.Context, c Caller, org string, op *O
 				}
 				kept.Body = string(raw)
 			}
-			if err := w.tx.KeepAnswer(c.TokenID, c.Once.Key, kept); errors.Is(err, store.ErrTaken) {
+			if err := w.tx.KeepAnswer(c.key(), c.Once.Key, kept); errors.Is(err, store.ErrTaken) {
 				return errOnceRace
 			} else if err != nil {
 				return err

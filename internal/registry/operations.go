@@ -13,11 +13,11 @@ var (
 
 // The operations, with what each asks of its caller.
 var (
-	OpCreateToken = &Operation{Name: "create-token", Permission: counterfoil.PermTokensWrite, Kinds: orgKinds, Own: true}
+	OpCreateToken = &Operation{Name: "create-token", StepUp: true, Permission: counterfoil.PermTokensWrite, Kinds: orgKinds, Own: true}
 	OpListTokens  = &Operation{Name: "list-tokens", Permission: counterfoil.PermTokensRead, Kinds: orgKinds, Own: true}
 	OpReadToken   = &Operation{Name: "read-token", Permission: counterfoil.PermTokensRead, Kinds: orgKinds, Own: true}
 	OpEditToken   = &Operation{Name: "edit-token", Permission: counterfoil.PermTokensWrite, Kinds: orgKinds, Own: true, Narrows: true}
-	OpRotateToken = &Operation{Name: "rotate-token", Permission: counterfoil.PermTokensWrite, Kinds: orgKinds, Own: true, Narrows: true}
+	OpRotateToken = &Operation{Name: "rotate-token", StepUp: true, Permission: counterfoil.PermTokensWrite, Kinds: orgKinds, Own: true, Narrows: true}
 	OpRevokeToken = &Operation{Name: "revoke-token", Permission: counterfoil.PermTokensWrite, Kinds: orgKinds, Own: true, Narrows: true}
 
 	OpReadSelf   = &Operation{Name: "read-current-token", Kinds: allKinds}
@@ -47,12 +47,13 @@ var (
 	OpReadTokenEvents       = &Operation{Name: "read-token-events", Permission: counterfoil.PermActivityRead, Kinds: orgKinds, Own: true}
 	OpReadSystemTokenEvents = &Operation{Name: "read-system-token-events", Permission: counterfoil.PermActivityRead, Kinds: systemKinds}
 
+	OpReadRights      = &Operation{Name: "read-own-rights", Kinds: orgKinds}
 	OpListPermissions = &Operation{Name: "list-permissions", Kinds: orgKinds}
 	OpReadCatalogue   = &Operation{Name: "read-catalogue", Permission: counterfoil.PermPoliciesRead, Kinds: systemKinds}
 	OpApplyCatalogue  = &Operation{Name: "apply-catalogue", Permission: counterfoil.PermPoliciesWrite, Kinds: systemKinds, Narrows: true, lock: store.ForRules}
 
 	OpReadPolicies  = &Operation{Name: "read-policies", Permission: counterfoil.PermPoliciesRead, Kinds: orgKinds}
-	OpWritePolicy   = &Operation{Name: "write-policy", Permission: counterfoil.PermPoliciesWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+	OpWritePolicy   = &Operation{Name: "write-policy", StepUp: true, Permission: counterfoil.PermPoliciesWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
 	OpPreviewPolicy = &Operation{Name: "preview-policy", Permission: counterfoil.PermPoliciesRead, Kinds: orgKinds}
 
 	OpReadIPFilters  = &Operation{Name: "read-ip-filters", Permission: counterfoil.PermIPFiltersRead, Kinds: orgKinds}
@@ -61,17 +62,17 @@ var (
 	OpDeleteIPFilter = &Operation{Name: "delete-ip-filter", Permission: counterfoil.PermIPFiltersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
 
 	OpReadRoles  = &Operation{Name: "read-roles", Permission: counterfoil.PermMembersRead, Kinds: orgKinds}
-	OpCreateRole = &Operation{Name: "create-role", Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, lock: store.ForRules}
-	OpEditRole   = &Operation{Name: "edit-role", Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
-	OpDeleteRole = &Operation{Name: "delete-role", Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+	OpCreateRole = &Operation{Name: "create-role", StepUp: true, Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, lock: store.ForRules}
+	OpEditRole   = &Operation{Name: "edit-role", StepUp: true, Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+	OpDeleteRole = &Operation{Name: "delete-role", StepUp: true, Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
 
 	OpReadMembers  = &Operation{Name: "read-members", Permission: counterfoil.PermMembersRead, Kinds: orgKinds}
-	OpAddMember    = &Operation{Name: "add-member", Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, lock: store.ForRules}
-	OpEditMember   = &Operation{Name: "edit-member", Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+	OpAddMember    = &Operation{Name: "add-member", StepUp: true, Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, lock: store.ForRules}
+	OpEditMember   = &Operation{Name: "edit-member", StepUp: true, Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
 	OpRemoveMember = &Operation{Name: "remove-member", Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
 
 	// OpLinkMember is for people who are signed in: a token that could make a link could become whom it is for.
-	OpLinkMember = &Operation{Name: "link-member", Permission: counterfoil.PermMembersWrite, Kinds: []counterfoil.Kind{counterfoil.KindPersonal}, lock: store.ForRules}
+	OpLinkMember = &Operation{Name: "link-member", StepUp: true, Permission: counterfoil.PermMembersWrite, Kinds: []counterfoil.Kind{counterfoil.KindPersonal}, lock: store.ForRules}
 	// These are asked for by who holds a link, or by whom an identity provider vouches for; no caller may.
 	OpAcceptInvitation  = &Operation{Name: "accept-invitation", lock: store.ForRules}
 	OpDeclineInvitation = &Operation{Name: "decline-invitation", lock: store.ForRules}

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"maps"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/rules"
@@ -126,16 +127,16 @@ func (w *work) lockOut(g Guarded, change func(*rules.Compiled)) error {
 	if g.AllowLockOut || w.system() || w.caller.Organization != w.tx.Organization() {
 		return nil
 	}
+	next := *w.rules
+	next.Filters = maps.Clone(w.rules.Filters)
+	change(&next)
+	if w.caller.Session != "" {
+		return w.lockOutPerson(&next)
+	}
 	t, found, err := w.tx.Token(w.caller.TokenID)
 	if err != nil || !found {
 		return err
 	}
-	next := *w.rules
-	next.Filters = make(map[string]*counterfoil.IPRules, len(w.rules.Filters))
-	for id, f := range w.rules.Filters {
-		next.Filters[id] = f
-	}
-	change(&next)
 	record, attempt := rules.Record(&t), w.caller.Attempt
 	attempt.Value, attempt.Permissions = w.match, nil
 	var holder *judge.Holder

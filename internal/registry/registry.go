@@ -61,9 +61,13 @@ func New(c Config) *Registry {
 	return &Registry{Config: c}
 }
 
-// Caller is whoever asks: a checked credential. The zero Caller may do nothing. What it may do is judged again inside
-// each transaction.
+// Caller is whoever asks: a checked credential, or a person who is signed in. The zero Caller may do nothing. What it may
+// do is judged again inside each transaction.
 type Caller struct {
+	// Session and Member are a signed-in person's: the session's id (ses_…) and who they are in Organization. Kind is
+	// personal then, and nothing of a token is set.
+	Session, Member string
+
 	TokenID      string
 	Kind         counterfoil.Kind
 	Organization string        // empty for a system credential
@@ -107,6 +111,7 @@ type Operation struct {
 	Kinds      []counterfoil.Kind // of credentials that may ask
 	Own        bool               // also open without Permission, for a member's own tokens
 	Narrows    bool               // may narrow what is accepted: it has a receipt
+	StepUp     bool               // of a person it wants a fresh proof of who they are
 	lock       store.Lock
 }
 
@@ -262,7 +267,7 @@ func (r *Registry) admissible(c Caller, org string, op *Operation) error {
 	switch {
 	case c.operator:
 		return nil
-	case c.TokenID == "" || !c.Kind.Valid():
+	case c.key() == "" || !c.Kind.Valid():
 		return counterfoil.Refuse(counterfoil.CodeMissingCredentials, "This needs a token: send it as Authorization: Bearer <token>.")
 	case c.Kind != counterfoil.KindSystem && (c.Organization == "" || org != c.Organization) && org != "":
 		return errNotFound
@@ -289,6 +294,9 @@ func (r *Registry) admit(w *work, op *Operation) (err error) {
 	if w.caller.operator {
 		w.holds = r.Rules.InForce.Catalogue().All()
 		return nil
+	}
+	if w.caller.Session != "" {
+		return r.admitPerson(w, op)
 	}
 	if w.caller.itself { // several that only kept it still would wait for each other when they change it
 		if _, _, err := w.tx.TokenForUpdate(w.caller.TokenID); err != nil {

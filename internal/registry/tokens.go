@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -167,6 +168,10 @@ type TokenQuery struct {
 	Sort     string
 	Cursor   string
 	Limit    int
+
+	Integration counterfoil.Integration
+	Expiring    bool // active ones that expire within 14 days
+	Unused      bool // active ones that were not used for 90 days
 }
 
 // ListTokens lists an organization's tokens, or the system tokens for the empty organization. A caller without
@@ -181,24 +186,9 @@ func (r *Registry) ListTokens(ctx context.Context, c Caller, org string, q Token
 	}
 	page.Data = []counterfoil.Token{}
 	err = r.view(ctx, c, org, op, func(w *work) error {
-		f := store.TokenFilter{Kind: q.Kind, Status: q.Status, Owner: q.Owner, IPFilter: w.filterID(q.IPFilter), Text: q.Text, Sort: q.Sort, Cursor: q.Cursor,
-			Limit: q.Limit, MaxLifetime: map[counterfoil.Kind]int64{}}
-		if f.Sort == "" {
-			f.Sort = "created_at"
-		}
-		if !w.has(counterfoil.PermTokensRead) {
-			if w.member.ID == "" {
-				return errMissing
-			}
-			if q.Owner != "" && q.Owner != w.member.ID {
-				return nil
-			}
-			f.Owner = w.member.ID
-		}
-		for _, p := range w.under().Policies {
-			if p.MaxLifetimeSeconds != nil {
-				f.MaxLifetime[p.Kind] = *p.MaxLifetimeSeconds
-			}
+		f, ok, err := w.tokenFilter(q)
+		if err != nil || !ok {
+			return err
 		}
 		list, next, err := w.tx.Tokens(f)
 		if err != nil {
@@ -219,6 +209,33 @@ func (r *Registry) ListTokens(ctx context.Context, c Caller, org string, q Token
 		return nil
 	})
 	return page, err
+}
+
+// tokenFilter turns a query into what the store lists; false: nothing that this caller sees.
+func (w *work) tokenFilter(q TokenQuery) (f store.TokenFilter, ok bool, err error) {
+	f = store.TokenFilter{Kind: q.Kind, Integration: q.Integration, Status: q.Status, Owner: q.Owner, IPFilter: w.filterID(q.IPFilter), Text: q.Text,
+		Sort: cmp.Or(q.Sort, "created_at"), Cursor: q.Cursor, Limit: q.Limit, MaxLifetime: map[counterfoil.Kind]int64{}}
+	if q.Expiring {
+		f.Status, f.ExpiresBy = counterfoil.StatusActive, w.tx.Now().Plus(soonDays*daySeconds)
+	}
+	if q.Unused {
+		f.Status, f.UnusedSince = counterfoil.StatusActive, w.tx.Now().Plus(-unusedDays*daySeconds)
+	}
+	for _, p := range w.under().Policies {
+		if p.MaxLifetimeSeconds != nil {
+			f.MaxLifetime[p.Kind] = *p.MaxLifetimeSeconds
+		}
+	}
+	if !w.has(counterfoil.PermTokensRead) {
+		if w.member.ID == "" {
+			return f, false, errMissing
+		}
+		if q.Owner != "" && q.Owner != w.member.ID {
+			return f, false, nil
+		}
+		f.Owner = w.member.ID
+	}
+	return f, true, nil
 }
 
 // Token shows one token.

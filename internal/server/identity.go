@@ -63,6 +63,9 @@ func (c *Core) setUp(ctx context.Context, at identity.Place, f identity.Founding
 	}
 	_, err = c.Registry.SetUp(ctx, registry.SetupRequest{Organization: f.Organization, Name: f.Name, Email: f.Email, Catalogue: string(text),
 		Within: within, NoTokens: true, From: registry.Origin(at)})
+	if err == nil {
+		c.ready.Store(true)
+	}
 	if errors.Is(err, registry.ErrSetUp) {
 		return counterfoil.Refuse(counterfoil.CodeInUse, "This instance is set up already. Sign in.")
 	}

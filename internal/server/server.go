@@ -16,10 +16,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/api"
 	"github.com/counterfoil/counterfoil/internal/catalogue"
+	"github.com/counterfoil/counterfoil/internal/console"
 	"github.com/counterfoil/counterfoil/internal/identity"
 	"github.com/counterfoil/counterfoil/internal/registry"
 	"github.com/counterfoil/counterfoil/internal/rules"
@@ -107,6 +109,7 @@ type Core struct {
 	Identity *identity.Identity
 	Verifier *verify.Verifier
 	metrics  *metrics
+	ready    atomic.Bool // the instance is set up
 	quit     chan struct{}
 	done     sync.WaitGroup
 }
@@ -303,14 +306,11 @@ func (c *Core) ReloadCatalogue(ctx context.Context) (applied bool, err error) {
 	return applied, nil
 }
 
-// ErrNotSetUp says that the database was never prepared.
-var ErrNotSetUp = errors.New("this instance is not set up yet: run `counterfoil setup` with the same --data or --database-url first")
-
 // Server is a Core with its listeners.
 type Server struct {
 	*Core
 	URL, AdminURL string // where it listens
-	listeners     []listener
+	listeners     []*listener
 }
 
 type listener struct {
@@ -322,11 +322,6 @@ type listener struct {
 func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	if err := c.defaults(); err != nil {
 		return nil, err
-	}
-	if c.DatabaseURL == "" { // opening it would leave a database and a key behind
-		if _, err := os.Stat(filepath.Join(c.Dir, "counterfoil.db")); errors.Is(err, fs.ErrNotExist) {
-			return nil, ErrNotSetUp
-		}
 	}
 	core, err := Open(ctx, c)
 	if err != nil {
@@ -345,10 +340,10 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
+	core.ready.Store(ready)
 	if !ready {
-		return nil, ErrNotSetUp
-	}
-	if applied, err := core.ReloadCatalogue(ctx); err != nil {
+		// The catalogue is applied with the set-up.
+	} else if applied, err := core.ReloadCatalogue(ctx); err != nil {
 		core.Config.Logger.Error("the catalogue in force stays as it was", "error", err)
 	} else if applied {
 		core.Config.Logger.Info("catalogue applied", "file", core.CataloguePath())
@@ -361,10 +356,11 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.URL, err = s.listen(core.Config.Listen, a.Handler()); err != nil {
+	l, err := s.listen(core.Config.Listen)
+	if err != nil {
 		return nil, err
 	}
-	s.listeners[0].server.RegisterOnShutdown(a.Drain)
+	s.URL = l.url()
 	if core.Registry.URL == "" {
 		core.Registry.URL = s.URL // nobody is served before Serve
 	}
@@ -372,21 +368,45 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	if core.Identity, err = core.newIdentity(core.Registry.ConsoleURL); err != nil {
 		return nil, err
 	}
+	pages, err := console.New(console.Config{Registry: core.Registry, Identity: core.Identity, Proxies: proxies, Logger: core.Config.Logger,
+		URL: core.Registry.ConsoleURL, Name: core.Config.SignIn.Product})
+	if err != nil {
+		return nil, err
+	}
+	shown, err := pages.Handler()
+	if err != nil {
+		return nil, err
+	}
+	l.server = web.NewServer(core.front(a.Handler(), a.Roots(), shown))
+	l.server.RegisterOnShutdown(a.Drain)
 	if core.Config.AdminListen != "-" {
-		if s.AdminURL, err = s.listen(core.Config.AdminListen, core.adminHandler()); err != nil {
+		l, err := s.listen(core.Config.AdminListen)
+		if err != nil {
 			return nil, err
 		}
+		s.AdminURL, l.server = l.url(), web.NewServer(core.adminHandler())
 	}
 	return s, nil
 }
 
-func (s *Server) listen(address string, h http.Handler) (url string, err error) {
+func (s *Server) listen(address string) (*listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return "", fmt.Errorf("listening: %w", err)
+		return nil, fmt.Errorf("listening: %w", err)
 	}
-	s.listeners = append(s.listeners, listener{l, web.NewServer(h)})
-	return "http://" + l.Addr().String(), nil
+	made := &listener{Listener: l}
+	s.listeners = append(s.listeners, made)
+	return made, nil
+}
+
+func (l *listener) url() string { return "http://" + l.Addr().String() }
+
+// SetupLink is the one-time address of the page that prepares an empty instance; empty where that is done.
+func (s *Server) SetupLink(ctx context.Context) (string, error) {
+	if s.ready.Load() {
+		return "", nil
+	}
+	return s.Identity.SetupLink(ctx)
 }
 
 // drain is how long requests under way may take after the server was asked to stop.

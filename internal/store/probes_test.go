@@ -94,9 +94,14 @@ var probes = map[string]probe{
 		list, _, err := tx.Tokens(TokenFilter{Limit: 1000})
 		return list, err
 	}},
-	"Refusal":    {reads: func(tx *Tx, a world) (any, error) { return found(tx.Refusal(a.refusal)) }},
-	"LastUse":    {reads: func(tx *Tx, a world) (any, error) { return tx.LastUse(a.token) }},
-	"UsesSince":  {reads: func(tx *Tx, _ world) (any, error) { return tx.UsesSince(counterfoil.KindPersonal, 0) }},
+	"Refusal":   {reads: func(tx *Tx, a world) (any, error) { return found(tx.Refusal(a.refusal)) }},
+	"LastUse":   {reads: func(tx *Tx, a world) (any, error) { return tx.LastUse(a.token) }},
+	"UsesSince": {reads: func(tx *Tx, _ world) (any, error) { return tx.UsesSince(counterfoil.KindPersonal, 0) }},
+	"UsesOf":    {reads: func(tx *Tx, a world) (any, error) { return tx.UsesOf(a.token, 0) }},
+	"CountTokens": {reads: func(tx *Tx, a world) (any, error) {
+		c, err := tx.CountTokens(TokenFilter{Owner: a.owner}, tx.Now(), tx.Now())
+		return c.Active, err
+	}},
 	"FindEvents": {reads: func(tx *Tx, _ world) (any, error) { return eventsIn(tx, 1000) }},
 	"ClaimEventIDs": {writes: func(tx *Tx, a world) (any, error) {
 		taken, err := tx.ClaimEventIDs([]EventID{{ID: a.eventID, Event: "evt_other"}, {ID: "new " + tx.org, Event: "evt_new"}})

@@ -186,6 +186,10 @@ type TokenFilter struct {
 	MaxLifetime map[counterfoil.Kind]int64
 	Cursor      string
 	Limit       int
+
+	Integration counterfoil.Integration
+	ExpiresBy   counterfoil.Instant // only those that expire by then
+	UnusedSince counterfoil.Instant // only those whose last use, or creation when never used, is before then
 }
 
 // ListedToken is a token with when it was last used.
@@ -209,21 +213,7 @@ func (tx *Tx) Tokens(f TokenFilter) (list []ListedToken, next string, err error)
 	case "last_used_at":
 		key, descending = "COALESCE(u.at, 0)", true
 	}
-	w := where{}
-	w.add("t.organization = ?", tx.org)
-	if f.Kind != "" {
-		w.add("t.kind = ?", string(f.Kind))
-	}
-	if f.Owner != "" {
-		w.add("t.owner = ?", f.Owner)
-	}
-	if f.IPFilter != "" {
-		w.add("t.ip_filter = ?", f.IPFilter)
-	}
-	if f.Text != "" {
-		w.add(`t.search LIKE ? ESCAPE '\'`, likePart(f.Text))
-	}
-	w.status(f, tx.now)
+	w := tx.narrowed(f)
 	if f.Cursor != "" {
 		after, id, err := openCursor(f.Cursor, f.Sort)
 		if err != nil {
@@ -249,6 +239,67 @@ func (tx *Tx) Tokens(f TokenFilter) (list []ListedToken, next string, err error)
 	return list, next, err
 }
 
+// narrowed is the condition of a filter but for its cursor.
+func (tx *Tx) narrowed(f TokenFilter) where {
+	w := where{}
+	w.add("t.organization = ?", tx.org)
+	equal := func(column, value string) {
+		if value != "" {
+			w.add("t."+column+" = ?", value)
+		}
+	}
+	equal("kind", string(f.Kind))
+	equal("integration", string(f.Integration))
+	equal("owner", f.Owner)
+	equal("ip_filter", f.IPFilter)
+	if f.Text != "" {
+		w.add(`t.search LIKE ? ESCAPE '\'`, likePart(f.Text))
+	}
+	w.status(f, tx.now)
+	if f.ExpiresBy != 0 {
+		w.expiresBy(f, f.ExpiresBy)
+	}
+	if f.UnusedSince != 0 {
+		w.add("COALESCE(u.at, t.created_at) < ?", int64(f.UnusedSince))
+	}
+	return w
+}
+
+// expired is the condition that a token is dead at a moment by its own expiry or its kind's longest lifetime.
+func expired(f TokenFilter, at counterfoil.Instant) (condition string, args []any) {
+	condition, args = "(t.expires_at <> 0 AND t.expires_at <= ?)", []any{int64(at)}
+	for _, kind := range counterfoil.PolicyKinds {
+		if limit, ok := f.MaxLifetime[kind]; ok {
+			condition += " OR (t.kind = ? AND t.renewed_at <= ?)"
+			args = append(args, string(kind), int64(at)-limit*1e6)
+		}
+	}
+	return "(" + condition + ")", args
+}
+
+func (w *where) expiresBy(f TokenFilter, at counterfoil.Instant) {
+	condition, args := expired(f, at)
+	w.add(condition, args...)
+}
+
+// TokenCounts counts tokens of a filter that are active: all, those that expire soon, and those unused for long.
+type TokenCounts struct{ Active, Expiring, Unused int64 }
+
+// CountTokens counts the active tokens of a filter, those among them that expire by soon, and those whose last use, or
+// creation when never used, is before unused. Status, sort and cursor of the filter do not matter.
+func (tx *Tx) CountTokens(f TokenFilter, soon, unused counterfoil.Instant) (c TokenCounts, err error) {
+	f.Status, f.ExpiresBy, f.UnusedSince = counterfoil.StatusActive, 0, 0
+	w := tx.narrowed(f)
+	condition, args := expired(f, soon)
+	sum := func(condition string, args ...any) string {
+		return "COALESCE(SUM(CASE WHEN " + w.bind(condition, args...) + " THEN 1 ELSE 0 END), 0)"
+	}
+	query := "SELECT COUNT(*), " + sum(condition, args...) + ", " + sum("COALESCE(u.at, t.created_at) < ?", int64(unused)) +
+		" FROM tokens t LEFT JOIN token_uses u ON u.token = t.id WHERE " + w.sql()
+	err = tx.q.row(query, w.args...).Scan(&c.Active, &c.Expiring, &c.Unused)
+	return c, err
+}
+
 // status narrows to a status as judge.Status derives it: revoked before expired before paused before active.
 func (w *where) status(f TokenFilter, now counterfoil.Instant) {
 	if f.Status == counterfoil.StatusRevoked {
@@ -259,21 +310,14 @@ func (w *where) status(f TokenFilter, now counterfoil.Instant) {
 	if f.Status == "" {
 		return
 	}
-	expired := "(t.expires_at <> 0 AND t.expires_at <= ?)"
-	args := []any{int64(now)}
-	for _, kind := range counterfoil.PolicyKinds {
-		if limit, ok := f.MaxLifetime[kind]; ok {
-			expired += " OR (t.kind = ? AND t.renewed_at <= ?)"
-			args = append(args, string(kind), int64(now)-limit*1e6)
-		}
-	}
+	condition, args := expired(f, now)
 	switch f.Status {
 	case counterfoil.StatusExpired:
-		w.add("("+expired+")", args...)
+		w.add(condition, args...)
 	case counterfoil.StatusPaused:
-		w.add("NOT ("+expired+") AND t.paused <> 0", args...)
+		w.add("NOT "+condition+" AND t.paused <> 0", args...)
 	case counterfoil.StatusActive:
-		w.add("NOT ("+expired+") AND t.paused = 0", args...)
+		w.add("NOT "+condition+" AND t.paused = 0", args...)
 	}
 }
 

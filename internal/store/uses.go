@@ -84,6 +84,25 @@ func (tx *Tx) UsesSince(kind counterfoil.Kind, since counterfoil.Instant) ([]Use
 		tx.org, string(kind), int64(since)/dayMicros)
 }
 
+// UseDay is how often a token was accepted on one day (UTC) from one address; IP is empty where none was named, or where
+// the day had too many addresses.
+type UseDay struct {
+	Day   counterfoil.Instant // 00:00 UTC
+	IP    string
+	Count int64
+}
+
+// UsesOf returns the use days of one of the organization's tokens since the given time, latest first.
+func (tx *Tx) UsesOf(token string, since counterfoil.Instant) ([]UseDay, error) {
+	return collect(tx.q, func(r scanner) (u UseDay, err error) {
+		var day int64
+		err = r.Scan(&day, &u.IP, &u.Count)
+		u.Day = counterfoil.Instant(day * dayMicros)
+		return u, err
+	}, `SELECT d.day, d.ip, d.uses FROM token_use_days d JOIN tokens t ON t.id = d.token
+		WHERE t.organization = $1 AND d.token = $2 AND d.day >= $3 ORDER BY d.day DESC, d.uses DESC, d.ip LIMIT 500`, tx.org, token, int64(since)/dayMicros)
+}
+
 // Refusal is what was noted of refused checks, folded by token, code and address within a minute.
 type Refusal struct {
 	ID, Organization, Token string

@@ -1,0 +1,150 @@
+// What the pages do in the browser beyond forms and links. Every page works without it, but for passkeys and copying.
+"use strict";
+
+const on = (type, selector, act) => document.addEventListener(type, (event) => {
+	const found = event.target instanceof Element && event.target.closest(selector);
+	if (found) act(found, event);
+});
+
+// Dialogs: data-dialog names the one to open.
+on("click", "[data-dialog]", (button, event) => {
+	event.preventDefault();
+	document.getElementById(button.dataset.dialog).showModal();
+});
+on("click", "[data-close]", (button, event) => {
+	event.preventDefault();
+	button.closest("dialog").close();
+});
+for (const dialog of document.querySelectorAll("dialog[data-open]")) dialog.showModal();
+
+// The side menu on a narrow screen, and menus that close when something else is meant.
+on("click", "[data-toggle]", (button) => {
+	const open = document.getElementById(button.dataset.toggle).classList.toggle("open");
+	button.setAttribute("aria-expanded", String(open));
+});
+document.addEventListener("click", (event) => {
+	for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+	if (event.key !== "Escape") return;
+	for (const menu of document.querySelectorAll("details.menu[open]")) {
+		menu.open = false;
+		menu.querySelector("summary").focus();
+	}
+});
+
+// Copying: data-copy names the element whose text is taken.
+on("click", "[data-copy]", async (button) => {
+	const said = button.querySelector("[data-said]") || button;
+	const before = said.textContent;
+	try {
+		await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+		said.textContent = "Copied";
+	} catch {
+		getSelection().selectAllChildren(document.getElementById(button.dataset.copy));
+		said.textContent = "Press Ctrl+C";
+	}
+	setTimeout(() => { said.textContent = before; }, 2000);
+});
+
+// Gates: a button with data-gate works once the box it names is ticked. A secret that nobody has saved holds the page.
+const gates = () => {
+	for (const button of document.querySelectorAll("[data-gate]")) button.disabled = !document.getElementById(button.dataset.gate).checked;
+};
+document.addEventListener("change", gates);
+gates();
+const unsaved = () => document.querySelector("[data-reveal]") && !document.getElementById(document.querySelector("[data-reveal]").dataset.reveal).checked;
+addEventListener("beforeunload", (event) => { if (unsaved()) event.preventDefault(); });
+
+// Live parts: while a form with data-live is being filled in, its fields are sent to that address, and the answer takes
+// the place of what is inside the element named by data-live-into. The last answer asked for wins.
+const pending = new WeakMap();
+document.addEventListener("input", (event) => {
+	const form = event.target.form;
+	if (!form || !form.dataset.live) return;
+	clearTimeout(pending.get(form)?.timer);
+	const asked = { timer: setTimeout(() => refresh(form, asked), 250) };
+	pending.set(form, asked);
+});
+async function refresh(form, asked) {
+	const into = document.getElementById(form.dataset.liveInto);
+	try {
+		const answer = await fetch(form.dataset.live, { method: "POST", body: new URLSearchParams(new FormData(form)), headers: { "X-Fragment": "1" } });
+		const text = await answer.text();
+		if (pending.get(form) === asked && answer.ok) into.innerHTML = text; // our own server's escaped HTML; scripts in it do not run
+	} catch { /* the page goes on without */ }
+}
+for (const form of document.querySelectorAll("form[data-live]")) {
+	const asked = {};
+	pending.set(form, asked);
+	refresh(form, asked);
+}
+on("change", "[data-submit]", (field) => field.form.requestSubmit());
+
+// The permission picker: search, whole groups, presets, and a count.
+for (const picker of document.querySelectorAll("[data-picker]")) {
+	const boxes = [...picker.querySelectorAll("input[type=checkbox][name]")];
+	const usable = boxes.filter((box) => !box.disabled);
+	const count = picker.querySelector("[data-picked]");
+	const tell = () => {
+		const n = boxes.filter((box) => box.checked).length;
+		count.textContent = n + " of " + boxes.length + " selected";
+	};
+	const changed = () => {
+		tell();
+		if (boxes[0]) boxes[0].dispatchEvent(new Event("input", { bubbles: true }));
+	};
+	const set = (list, wanted) => {
+		for (const box of list) box.checked = wanted(box);
+		changed();
+	};
+	picker.addEventListener("click", (event) => {
+		const button = event.target.closest("button[data-pick]");
+		if (!button) return;
+		const inGroup = button.dataset.group ? usable.filter((box) => box.closest("fieldset").dataset.group === button.dataset.group) : usable;
+		const shown = inGroup.filter((box) => !box.closest("label").hidden);
+		if (button.dataset.pick === "all") {
+			const all = shown.every((box) => box.checked);
+			set(shown, () => !all);
+		} else if (button.dataset.pick === "none") set(usable, () => false);
+		else if (button.dataset.pick === "read") set(usable, (box) => box.value.endsWith(":read"));
+	});
+	picker.querySelector("input[type=search]")?.addEventListener("input", (event) => {
+		event.stopPropagation();
+		const wanted = event.target.value.trim().toLowerCase();
+		for (const label of picker.querySelectorAll("label.check")) label.hidden = !label.textContent.toLowerCase().includes(wanted);
+		for (const group of picker.querySelectorAll("fieldset")) group.hidden = !group.querySelector("label.check:not([hidden])");
+	});
+	picker.addEventListener("change", tell);
+	tell();
+}
+
+// The rules editor: line numbers beside the text.
+for (const area of document.querySelectorAll(".rules textarea")) {
+	const numbers = area.parentElement.querySelector(".numbers");
+	const count = () => { numbers.textContent = area.value.split("\n").map((_, i) => i + 1).join("\n"); };
+	area.addEventListener("input", count);
+	count();
+}
+
+// Passkeys: a form with data-passkey fetches the options there, asks the browser, and sends itself with the answer.
+on("submit", "form[data-passkey]", async (form, event) => {
+	if (form.dataset.ready) return;
+	event.preventDefault();
+	const fault = form.querySelector("[data-fault]");
+	try {
+		const options = await (await fetch(form.dataset.passkey, { method: "POST" })).json();
+		const creating = form.dataset.kind === "create";
+		const key = options.options.publicKey;
+		const credential = creating
+			? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(key) })
+			: await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(key) });
+		form.elements.ticket.value = options.ticket;
+		form.elements.answer.value = JSON.stringify(credential.toJSON());
+		form.dataset.ready = "1";
+		form.requestSubmit();
+	} catch (problem) {
+		fault.textContent = problem.name === "NotAllowedError" ? "Nothing was confirmed. Try again when you are ready." : "This browser could not use a passkey here: " + problem.message;
+		fault.hidden = false;
+	}
+});
