@@ -28,11 +28,6 @@ var menu = []entry{
 	{yours, "/tokens", "API tokens", "ticket", ""},
 	{orgSettings, "/organization-tokens", "Organization tokens", "key-round", counterfoil.PermTokensWrite},
 	{orgSettings, "/all-tokens", "All tokens", "list-checks", counterfoil.PermTokensRead},
-	{orgSettings, "/policies", "Security policies", "shield", counterfoil.PermPoliciesRead},
-	{orgSettings, "/ip-filters", "IP filters", "network", counterfoil.PermIPFiltersRead},
-	{orgSettings, "/members", "Members", "users", counterfoil.PermMembersRead},
-	{orgSettings, "/roles", "Roles", "badge-check", counterfoil.PermMembersRead},
-	{orgSettings, "/permissions", "Permissions", "lock", counterfoil.PermMembersRead},
 	{connected, "/integrations", "Events reporting", "plug", counterfoil.PermTokensWrite},
 }
 
