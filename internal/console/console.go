@@ -126,7 +126,7 @@ func (c *Console) visit(p *page, w http.ResponseWriter, r *http.Request) *visit 
 	v.at = identity.Place{IP: c.Proxies.ClientIP(r), UserAgent: r.UserAgent()}
 	h := w.Header()
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'nonce-"+v.nonce+"'; style-src 'nonce-"+v.nonce+"'; img-src 'self' data:; "+
-		"connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types page")
+		"connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
