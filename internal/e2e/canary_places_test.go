@@ -34,12 +34,13 @@ func (a *aviary) send(method, target string, header http.Header, body string) {
 
 func (a *aviary) note(r *http.Response) {
 	defer r.Body.Close()
-	var text []byte
-	if r.Header.Get("Content-Type") != "text/event-stream" { // that one does not end; what it sends, the log's pages hold too
-		var err error
-		if text, err = io.ReadAll(r.Body); err != nil {
-			a.t.Error(err)
-		}
+	stream := r.Header.Get("Content-Type") == "text/event-stream" // it does not end by itself: what it sends at first is read
+	if stream {
+		defer time.AfterFunc(200*time.Millisecond, func() { r.Body.Close() }).Stop()
+	}
+	text, err := io.ReadAll(r.Body)
+	if err != nil && !stream {
+		a.t.Error(err)
 	}
 	var revealed struct{ Secret string }
 	if json.Unmarshal(text, &revealed) == nil && revealed.Secret != "" {
