@@ -52,6 +52,9 @@ func fill(t *testing.T, dir string) (free func()) {
 			t.Fatal(err)
 		}
 	}
+	if info, err := f.Stat(); err != nil || info.Size() < 1<<20 {
+		t.Fatalf("the disk was all but full before: %v, %v", info.Size(), err)
+	}
 	return func() {
 		if err := os.Remove(name); err != nil {
 			t.Error(err)
@@ -67,7 +70,7 @@ func unavailable(err error) bool {
 
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	dir := smallDisk(t, "4m")
+	dir := smallDisk(t, "8m")
 	in := setUp(t, filepath.Join(dir, "data"), "")
 	in.start()
 	var made []counterfoil.Created
