@@ -162,8 +162,9 @@ func (r *Registry) WriteReceipts(ctx context.Context) error {
 
 // Receipt answers GET /v1/receipts/{id} for any credential of the organization it belongs to, and for the instance's.
 func (r *Registry) Receipt(ctx context.Context, c Caller, id string) (receipt counterfoil.Receipt, err error) {
+	kept := r.keptReceipt(id)
 	err = r.view(ctx, c, c.Organization, OpReadReceipt, func(w *work) error {
-		k, found, err := r.findReceipt(w.tx, id)
+		k, found, err := kept.orStored(w.tx, id)
 		if err != nil {
 			return err
 		}
@@ -178,8 +179,9 @@ func (r *Registry) Receipt(ctx context.Context, c Caller, id string) (receipt co
 
 // storedReceipt finds a receipt that the caller is known to be allowed to see.
 func (r *Registry) storedReceipt(ctx context.Context, id string) (receipt counterfoil.Receipt, err error) {
+	kept := r.keptReceipt(id)
 	err = r.Store.View(ctx, "", func(tx *store.Tx) error {
-		k, found, err := r.findReceipt(tx, id)
+		k, found, err := kept.orStored(tx, id)
 		if err == nil && !found {
 			err = fmt.Errorf("the receipt %s is missing", id)
 		}
@@ -189,11 +191,18 @@ func (r *Registry) storedReceipt(ctx context.Context, id string) (receipt counte
 	return receipt, err
 }
 
-func (r *Registry) findReceipt(tx *store.Tx, id string) (k keptReceipt, found bool, err error) {
+// keptReceipt is the final form of a receipt that waits to be written; the zero value when none does. It is asked before
+// the transaction that would read the stored form begins: one that began before the final form was written, and looked
+// here after it had been dropped, would see neither.
+func (r *Registry) keptReceipt(id string) keptReceipt {
 	r.receipts.mu.Lock()
-	k, found = r.receipts.open[id]
-	r.receipts.mu.Unlock()
-	if found {
+	defer r.receipts.mu.Unlock()
+	return r.receipts.open[id]
+}
+
+// orStored is the receipt itself, or the stored one where none was kept.
+func (k keptReceipt) orStored(tx *store.Tx, id string) (_ keptReceipt, found bool, err error) {
+	if k.ID != "" {
 		return k, true, nil
 	}
 	org, raw, found, err := tx.Receipt(id)
