@@ -61,6 +61,8 @@ type service struct {
 // signIn is how people sign in to the console.
 type signIn struct {
 	ProductName      string        `setting:"" placeholder:"NAME" help:"The product's name on pages and in mails. Default Counterfoil."`
+	ProductLogo      string        `setting:"" placeholder:"FILE" help:"The product's logo on pages, SVG or PNG."`
+	ProductColor     string        `setting:"" placeholder:"COLOR" help:"The product's accent colour on pages, #rrggbb."`
 	SessionIdle      time.Duration `setting:"" default:"12h" placeholder:"DURATION" help:"A console session that is not used for so long ends. Default 12h."`
 	SessionLifetime  time.Duration `setting:"" default:"168h" placeholder:"DURATION" help:"Every console session ends so long after the sign-in. Default 168h."`
 	SMTPServer       string        `setting:"" name:"smtp-server" placeholder:"HOST:PORT" help:"The server that mail is sent through. Without it no mail is sent, and an admin makes the links."`
@@ -74,8 +76,15 @@ type signIn struct {
 
 // config is what the server needs to know of it.
 func (f *signIn) config() (server.SignIn, error) {
-	c := server.SignIn{Product: f.ProductName, SessionIdle: f.SessionIdle, SessionLifetime: f.SessionLifetime,
+	c := server.SignIn{Product: f.ProductName, Color: f.ProductColor, SessionIdle: f.SessionIdle, SessionLifetime: f.SessionLifetime,
 		Mail: mail.Config{Server: f.SMTPServer, Security: f.SMTPSecurity, User: f.SMTPUser, PasswordFile: f.SMTPPasswordFile, From: f.SMTPFrom}}
+	if f.ProductLogo != "" {
+		logo, err := os.ReadFile(f.ProductLogo)
+		if err != nil {
+			return c, fmt.Errorf("product_logo: %w", err)
+		}
+		c.Logo = logo
+	}
 	for _, p := range f.OIDCProviders {
 		q := identity.Provider{Name: p.Name, Title: p.Title, Issuer: p.Issuer, ClientID: p.ClientID, Organization: p.Organization, Scopes: p.Scopes,
 			RoleClaim: p.RoleClaim, Roles: p.Roles, DefaultRoles: p.DefaultRoles}

@@ -46,7 +46,7 @@ func (c *quickstartCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	return c.serve(ctx, s, func(ctx context.Context, running *server.Server) error {
-		return c.welcome(ctx, s, running, tryout{URL: running.URL, Owner: fresh.OwnerToken})
+		return c.welcome(ctx, s, running, tryout{URL: running.URL, Console: running.Registry.ConsoleURL, Owner: fresh.OwnerToken})
 	})
 }
 
@@ -111,6 +111,9 @@ func (t *tryout) issue(ctx context.Context, r *registry.Registry) error {
 		return err
 	}
 	t.Permission = pick
+	if t.SignIn, err = signInLink(ctx, r, org, owner); err != nil {
+		return err
+	}
 	life := int64(24 * 60 * 60)
 	for _, wanted := range []struct {
 		to    *string
@@ -132,6 +135,15 @@ func (t *tryout) issue(ctx context.Context, r *registry.Registry) error {
 		*wanted.to = created.Secret
 	}
 	return nil
+}
+
+// signInLink makes the address at which the owner sets a password; empty where they do that without one.
+func signInLink(ctx context.Context, r *registry.Registry, org, owner string) (string, error) {
+	link, err := r.LinkMember(ctx, registry.Operator(), org, owner)
+	if errors.Is(err, counterfoil.Refuse(counterfoil.CodeMissingPermission, "")) {
+		return "", nil
+	}
+	return link.URL, err
 }
 
 // ownerOf finds an active owner of the organization.
@@ -177,14 +189,18 @@ func named(permission string) []string {
 }
 
 // tryout is what quickstart prints.
-type tryout struct{ URL, Permission, Token, Owner, System string }
+type tryout struct{ URL, Console, SignIn, Permission, Token, Owner, System string }
 
 func (t tryout) text() string {
 	query, asked := "", ""
 	if t.Permission != "" {
 		query, asked = "?permission="+t.Permission, fmt.Sprintf(`,"permissions":[%q]`, t.Permission)
 	}
-	return strings.NewReplacer("{command}", quoted(os.Args[0]), "{url}", t.URL, "{token}", t.Token, "{owner}", t.Owner, "{system}", t.System, "{query}", query, "{asked}", asked,
+	pages := t.Console + "\n"
+	if t.SignIn != "" {
+		pages = t.SignIn + "\n\n  It is good once, for 24 h. Afterwards: " + t.Console + "\n"
+	}
+	return strings.NewReplacer("{pages}", pages, "{command}", quoted(os.Args[0]), "{url}", t.URL, "{token}", t.Token, "{owner}", t.Owner, "{system}", t.System, "{query}", query, "{asked}", asked,
 		"{permission}", t.Permission).Replace(`
 A token, good for {permission} and for 24 h:
 
@@ -202,6 +218,9 @@ Revoke it, then ask again:
 
   curl -s -X DELETE -H "Authorization: Bearer {token}" {url}/v1/tokens/current
 
+The token pages: set a password for the owner, you@example.com, and sign in:
+
+  {pages}
 To read about every endpoint, and to try them: {url}/docs
 
 To manage tokens from another terminal, as the owner:

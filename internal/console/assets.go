@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"net/http"
 	"path"
 	"strings"
@@ -51,13 +53,28 @@ func loadAssets(logo []byte) (assets, error) {
 		a.add(e.Name(), content, kind)
 	}
 	if logo != nil {
-		kind := http.DetectContentType(logo)
-		if kind != "image/png" {
-			kind = assetKinds[".svg"]
+		kind, err := logoKind(logo)
+		if err != nil {
+			return a, err
 		}
 		a.add(logoAsset, logo, kind)
 	}
 	return a, nil
+}
+
+// maxLogo is the size of a logo in bytes: every first visit loads it.
+const maxLogo = 64 << 10
+
+func logoKind(logo []byte) (string, error) {
+	switch {
+	case len(logo) > maxLogo:
+		return "", fmt.Errorf("the logo has %d bytes; at most %d are shown", len(logo), maxLogo)
+	case http.DetectContentType(logo) == "image/png":
+		return "image/png", nil
+	case bytes.Contains(logo[:min(len(logo), 1024)], []byte("<svg")):
+		return assetKinds[".svg"], nil
+	}
+	return "", errors.New("the logo is neither SVG nor PNG")
 }
 
 func (a *assets) add(name string, content []byte, kind string) {
@@ -79,7 +96,7 @@ func (a *assets) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", file.kind)
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
-	h.Set("Content-Security-Policy", "default-src 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'") // a logo may have styles; nothing runs
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(file.content))
 }

@@ -51,7 +51,7 @@ func New(c Config) (*Console, error) {
 	}
 	c.Name = cmp.Or(c.Name, "Counterfoil")
 	if c.Accent != "" && !accentForm.MatchString(c.Accent) {
-		return nil, fmt.Errorf("the accent colour %q is not of the form #rrggbb", c.Accent)
+		return nil, fmt.Errorf("the product's colour %q is not of the form #rrggbb", c.Accent)
 	}
 	a, err := loadAssets(c.Logo)
 	return &Console{Config: c, assets: a}, err
@@ -207,8 +207,11 @@ func (v *visit) caller() registry.Caller {
 // now is the time by the store's clock, which all judgements go by.
 func (v *visit) now() time.Time { return v.c.Registry.Store.Now().Time() }
 
-// confirm asks for a fresh proof of who somebody is, and comes back to the page, or for a form to where it was opened.
+// confirm asks for a fresh proof of who somebody is, and comes back to the page. A form that was sent is kept.
 func (v *visit) confirm() error {
+	if sent := v.keep(); sent != "" {
+		return v.showConfirm(filled("next", v.comeBack(), keptField, sent))
+	}
 	v.redirect("/confirm?next=" + url.QueryEscape(v.comeBack()))
 	return nil
 }

@@ -227,8 +227,7 @@ func (v *visit) confirmed(err error) error {
 	if err != nil {
 		return v.again(err, v.showConfirm)
 	}
-	v.redirect(v.next())
-	return nil
+	return v.resume()
 }
 
 func (v *visit) confirmOptions() error {

@@ -22,7 +22,10 @@ type SignIn struct {
 	SessionIdle     time.Duration // default 12 h
 	SessionLifetime time.Duration // default 7 days
 	Providers       []identity.Provider
-	Product         string // its name, as people know it; default Counterfoil
+
+	Product string // its name, as people know it; default Counterfoil
+	Color   string // its accent colour on pages, #rrggbb; default the console's own
+	Logo    []byte // on pages, SVG or PNG; nil: the console's own mark
 }
 
 // newIdentity makes the part that knows who somebody is, for a console at an address.

@@ -80,6 +80,7 @@ for (const form of document.querySelectorAll("form[data-live]")) {
 	refresh(form, asked);
 }
 on("change", "[data-submit]", (field) => field.form.requestSubmit());
+document.querySelector("form[data-send]")?.requestSubmit();
 
 // The permission picker: search, whole groups, presets, and a count.
 for (const picker of document.querySelectorAll("[data-picker]")) {
