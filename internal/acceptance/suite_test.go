@@ -72,6 +72,7 @@ var suite = []struct {
 	{"introspection", introspection},
 	{"revocation", revocation},
 	{"forward_auth", forwardAuth},
+	{"expires_soon", expiresSoon},
 	{"S7_narrow_personal", narrowPersonal},
 	{"S7_roles", rolesBeyond},
 	{"S7_admin_and_owner", adminAndOwner},

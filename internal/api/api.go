@@ -180,7 +180,8 @@ func (c *call) authenticate() error {
 	} else if c.route.op == registry.OpReadSelf || c.route.op == registry.OpRevokeSelf {
 		audience = counterfoil.AudienceSelf
 	}
-	err = c.API.authenticate(c.r, token, audience, c.route.op, &c.caller)
+	v, err := c.API.authenticate(c.r, token, audience, c.route.op, &c.caller)
+	sayExpiry(c.w, &v)
 	if err == nil && c.route.audience != "" {
 		err = c.throttle()
 	}
@@ -189,26 +190,26 @@ func (c *call) authenticate() error {
 
 // authenticate judges a presented token as the credential of a caller. The operation's permission is part of the
 // judgement, so that a refusal has a reference.
-func (a *API) authenticate(r *http.Request, token string, audience counterfoil.Audience, op *registry.Operation, caller *registry.Caller) error {
+func (a *API) authenticate(r *http.Request, token string, audience counterfoil.Audience, op *registry.Operation, caller *registry.Caller) (verify.Result, error) {
 	q := verify.Request{Token: token, Attempt: counterfoil.Attempt{Audience: audience, IP: a.Proxies.ClientIP(r)}}
 	if op.Permission != "" && !op.Own {
 		q.Permissions = []string{op.Permission}
 	}
 	v, err := a.Verifier.Verify(r.Context(), &q)
 	if err != nil {
-		return err
+		return v, err
 	}
 	if !v.Active() {
-		return refusal(&v)
+		return v, refusal(&v)
 	}
 	if !slices.Contains(op.Kinds, v.Kind()) && v.Kind() == counterfoil.KindIntegration {
-		return counterfoil.Refuse(counterfoil.CodeWrongAudience, "An integration token opens the Activity Logs API alone.")
+		return v, counterfoil.Refuse(counterfoil.CodeWrongAudience, "An integration token opens the Activity Logs API alone.")
 	}
 	org, _ := v.Organization()
 	*caller = registry.Caller{TokenID: v.TokenID(), Kind: v.Kind(), Organization: org, Attempt: q.Attempt, UserAgent: a.Verifier.Masked(r.UserAgent())}
 	caller.KeyID, caller.Digest = v.Presented()
 	caller.Attempt.Permissions = nil
-	return nil
+	return v, nil
 }
 
 // refusal turns a verdict into an error. Its detail names the reference that an admin can open.

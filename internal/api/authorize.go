@@ -37,7 +37,17 @@ func (a *API) authorize(w http.ResponseWriter, r *http.Request) {
 	if t := v.ExpiresAt(); t != nil {
 		h["Token-Expires-At"] = []string{t.Format(time.RFC3339)}
 	}
+	sayExpiry(w, &v)
 	w.WriteHeader(http.StatusOK)
+}
+
+const expiresSoon = "Token-Expires-Soon"
+
+// sayExpiry names, in the header of an answer, when the token that was checked expires, where that is soon.
+func sayExpiry(w http.ResponseWriter, v *verify.Result) {
+	if at, soon := v.ExpiresSoon(); soon {
+		w.Header()[expiresSoon] = []string{at.Time().Format(time.RFC3339)}
+	}
 }
 
 // gatewayProblem writes a problem under one of the three statuses that gateways pass on; its code stays.

@@ -18,15 +18,17 @@ import (
 func checkRoutes() []route {
 	return []route{
 		{method: post, path: "/v1/verify", op: registry.OpVerify, tag: tagCheck, status: 200, summary: "Check a token",
-			doc:  "Always 200 for a well-formed question. A credential of an organization gets answers about its own tokens; others are invalid_token.",
-			body: reflect.TypeFor[counterfoil.Question](), answer: reflect.TypeFor[counterfoil.Verdict](), plain: func(a *API) http.HandlerFunc { return a.verify }},
+			doc:     "Always 200 for a well-formed question. A credential of an organization gets answers about its own tokens; others are invalid_token.",
+			headers: []string{expiresSoon},
+			body:    reflect.TypeFor[counterfoil.Question](), answer: reflect.TypeFor[counterfoil.Verdict](), plain: func(a *API) http.HandlerFunc { return a.verify }},
 		{method: post, path: "/v1/verify/batch", op: registry.OpVerify, tag: tagCheck, status: 200, summary: "Check up to 100 tokens",
 			doc:  "The answers are in the order of the questions.",
 			body: reflect.TypeFor[batch](), answer: reflect.TypeFor[verdicts](), plain: func(a *API) http.HandlerFunc { return a.batch }},
 		{method: post, path: "/oauth2/introspect", op: registry.OpVerify, tag: tagCheck, status: 200, summary: "Introspect a token (RFC 7662)",
-			doc:    "The caller authenticates by Bearer or by HTTP Basic (user: token id, password: token).",
-			form:   []param{{name: "token", doc: "The token to check."}, {name: "token_type_hint", doc: "Not needed."}, {name: "ip", doc: "The end client's address."}},
-			answer: reflect.TypeFor[introspection](), plain: func(a *API) http.HandlerFunc { return a.introspect }},
+			doc:     "The caller authenticates by Bearer or by HTTP Basic (user: token id, password: token).",
+			headers: []string{expiresSoon},
+			form:    []param{{name: "token", doc: "The token to check."}, {name: "token_type_hint", doc: "Not needed."}, {name: "ip", doc: "The end client's address."}},
+			answer:  reflect.TypeFor[introspection](), plain: func(a *API) http.HandlerFunc { return a.introspect }},
 		{method: post, path: "/oauth2/revoke", op: registry.OpRevokeSelf, tag: tagCheck, status: 200, summary: "Revoke a presented token (RFC 7009)",
 			doc:  "A token may revoke itself; another one only with the right to. A token that is not known is answered 200 as well.",
 			form: []param{{name: "token", doc: "The token to revoke."}, {name: "token_type_hint", doc: "Not needed."}}, answer: reflect.TypeFor[none](), plain: func(a *API) http.HandlerFunc { return a.revoke }},
@@ -34,7 +36,7 @@ func checkRoutes() []route {
 			doc: "Any method. The credential is the end client's. The permission comes from ?permission=, or from the catalogue's endpoints by " +
 				"X-Forwarded-Method and X-Forwarded-Uri, or X-Original-Method and X-Original-URI or X-Original-URL. 200 with headers, else 401, 403 or 503.",
 			query: []param{{name: "permission", doc: "What the token must hold; may be given more than once."}}, answer: reflect.TypeFor[none](),
-			headers: []string{"X-Token-Id", "X-Organization-Id", "X-Owner-Id", "X-Token-Permissions", "Token-Expires-At"}, plain: func(a *API) http.HandlerFunc { return a.authorize }},
+			headers: []string{"X-Token-Id", "X-Organization-Id", "X-Owner-Id", "X-Token-Permissions", "Token-Expires-At", expiresSoon}, plain: func(a *API) http.HandlerFunc { return a.authorize }},
 	}
 }
 
@@ -135,6 +137,7 @@ func (a *API) verify(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.Checked("verify", v.Code)
+	sayExpiry(w, &v)
 	buf := getBuffer()
 	*buf = append(appendVerdict((*buf)[:0], &v), '\n')
 	writeJSON(w, *buf)

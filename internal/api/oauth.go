@@ -67,6 +67,7 @@ func (a *API) introspect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.Checked("introspect", v.Code)
+	sayExpiry(w, &v)
 	buf := getBuffer()
 	*buf = append(appendIntrospection((*buf)[:0], &v), '\n')
 	writeJSON(w, *buf)
@@ -148,7 +149,7 @@ func (a *API) revokePresented(w http.ResponseWriter, r *http.Request) (receipt c
 		return receipt, err
 	}
 	var caller registry.Caller
-	if err := a.authenticate(r, presented, counterfoil.AudienceSelf, registry.OpRevokeSelf, &caller); err != nil {
+	if _, err := a.authenticate(r, presented, counterfoil.AudienceSelf, registry.OpRevokeSelf, &caller); err != nil {
 		return receipt, err
 	}
 	values, err := form(w, r)

@@ -157,6 +157,9 @@ func (a *API) describeRoute(doc *huma.OpenAPI, r *route, problem *huma.Schema) e
 	if r.match {
 		answer.Headers["ETag"] = &huma.Param{Description: "The version, for If-Match.", Schema: &huma.Schema{Type: huma.TypeString}}
 	}
+	if r.op != nil && r.plain == nil {
+		answer.Headers[expiresSoon] = &huma.Param{Description: "When the presented token expires, if that is within 14 days.", Schema: &huma.Schema{Type: huma.TypeString}}
+	}
 	for _, name := range r.headers {
 		answer.Headers[name] = &huma.Param{Schema: &huma.Schema{Type: huma.TypeString}}
 	}

@@ -221,3 +221,17 @@ func TestGatewayTakesBack(t *testing.T) {
 		t.Errorf("%d revoked tokens, %v; want 21", len(v.Data), err)
 	}
 }
+
+// A client learns from the gateway that its token expires within 14 days.
+func TestGatewaySaysExpiry(t *testing.T) {
+	t.Parallel()
+	g := startGateway(t)
+	for seconds, want := range map[int64]bool{13 * 86400: true, 15 * 86400: false} {
+		made := g.create(t, counterfoil.Draft{Permissions: []string{"devices:read"}, ExpiresIn: &seconds})
+		r := g.send(t, request{line: "GET /api/devices/7", headers: []string{bearer(made.Secret)}})
+		at, err := time.Parse(time.RFC3339, r.Header.Get("Token-Expires-Soon"))
+		if r.StatusCode != 200 || (err == nil) != want || want && !at.Equal(made.Token.ExpiresAt.Truncate(time.Second)) {
+			t.Errorf("a token that expires in %d days: %d, %v", seconds/86400, r.StatusCode, r.Header)
+		}
+	}
+}

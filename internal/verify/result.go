@@ -21,6 +21,7 @@ type Result struct {
 	rules *rules.Compiled
 	owner *owner
 	url   string
+	now   counterfoil.Instant // of the judgement
 }
 
 // Active reports whether the token may be used as asked.
@@ -104,6 +105,18 @@ func (r *Result) expiry() counterfoil.Instant {
 	record := r.entry.record()
 	return judge.EffectiveExpiry(&record, &r.rules.Rules)
 }
+
+// ExpiresSoon reports whether the token may be used now and expires within [SoonSeconds], and when.
+func (r *Result) ExpiresSoon() (at counterfoil.Instant, soon bool) {
+	if !r.Active() {
+		return 0, false
+	}
+	at = r.expiry()
+	return at, at != 0 && at <= r.now.Plus(SoonSeconds)
+}
+
+// SoonSeconds is how long before its expiry a token's checks say so: 14 days.
+const SoonSeconds = 14 * 24 * 60 * 60
 
 // RenewedAt is when the token was issued or its expiry last edited, for RFC 7662's iat.
 func (r *Result) RenewedAt() time.Time {

@@ -105,6 +105,7 @@ func (v *Verifier) Verify(ctx context.Context, q *Request) (Result, error) {
 	attempt.Value = r.Match
 	record, holder := r.judged()
 	now := v.Now()
+	r.now = now
 	r.Code = judge.Use(&record, holder, &r.rules.Rules, &attempt, now, nil)
 	if r.Code == counterfoil.CodeOK {
 		v.touch.note(r.id, attempt.IP, now)
