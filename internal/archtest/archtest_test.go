@@ -22,11 +22,12 @@ var floors = []archtest.Rule{
 	{Package: "internal/web", Floor: 2, May: "root", Modules: true},
 	{Package: "internal/export", Floor: 2, May: "root", Modules: true},
 	{Package: "internal/catalogue", Floor: 2, May: "root", Modules: true},
+	{Package: "internal/ledger", Floor: 1},
 	{Package: "internal/store", Floor: 2, May: "root internal/secret", Modules: true},
 
 	{Package: "internal/mail", Floor: 2, Modules: true},
 	{Package: "internal/rules", Floor: 3, May: "root judge internal/store"},
-	{Package: "internal/registry", Floor: 3, May: "root judge internal/secret internal/store internal/catalogue internal/rules", Modules: true},
+	{Package: "internal/registry", Floor: 3, May: "root judge internal/secret internal/store internal/catalogue internal/ledger internal/rules", Modules: true},
 	{Package: "internal/identity", Floor: 3, May: "root internal/mail internal/secret internal/store", Modules: true},
 	{Package: "internal/verify", Floor: 3, May: "root judge internal/secret internal/store internal/catalogue internal/rules", Modules: true},
 

@@ -222,6 +222,7 @@ func (r *Registry) RemoveMember(ctx context.Context, c Caller, org, id string) (
 		}
 		w.record("invites", "user_invite_removed", memberTarget(m), map[string]any{"email": m.Email, "status": m.Status, "roles": m.Roles, "tokens_revoked": len(tokens)})
 		for _, t := range tokens {
+			w.ended(&t, false)
 			w.recordToken(t, "token_revoked", map[string]any{"reason": t.RevokedReason})
 		}
 		return nil

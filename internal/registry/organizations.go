@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/ledger"
 	"github.com/counterfoil/counterfoil/internal/store"
 )
 
@@ -193,6 +194,7 @@ func (r *Registry) DeleteOrganization(ctx context.Context, c Caller, org string)
 		if err := w.tx.DeleteOrganization(); err != nil {
 			return err
 		}
+		w.dead = append(w.dead, ledger.Entry{Organization: w.tx.Organization(), At: w.tx.Now().Time()})
 		w.record("organization", "organization_deleted", organizationTarget(w.rules.Org.Organization), nil)
 		return nil
 	})

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/ledger"
 	"github.com/counterfoil/counterfoil/internal/rules"
 	"github.com/counterfoil/counterfoil/internal/secret"
 	"github.com/counterfoil/counterfoil/internal/store"
@@ -28,6 +29,8 @@ type Config struct {
 	// Applied is told of every event of a committed change, or of one whose outcome is unknown, before the operation
 	// returns. Whoever caches records forgets them here.
 	Applied func(*counterfoil.Event)
+	// Ledger keeps beside the database what was ended for good; nil: nobody does.
+	Ledger *ledger.Ledger
 	// NotedUses and NotedRefusals are asked to write what was noted, before it is read. They may be nil.
 	NotedUses, NotedRefusals func()
 
@@ -127,6 +130,7 @@ type work struct {
 	match     counterfoil.Match // of the caller's value, as it compares now
 	changes   bool              // what the operation was asked to do is to be written
 	receiptID string            // set by an operation that stores its receipt's id
+	dead      []ledger.Entry    // what this ends for good
 }
 
 func (w *work) has(permission string) bool { return w.caller.operator || w.holds.Has(permission) }
@@ -162,6 +166,7 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 	}
 	var receipt counterfoil.Receipt
 	var last *store.Tx
+	var dead []ledger.Entry
 	var missed bool
 	err := r.Store.Update(ctx, org, op.lock, func(tx *store.Tx) error {
 		last, receipt = tx, counterfoil.Receipt{}
@@ -173,6 +178,7 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 		if err := fn(w); err != nil {
 			return err
 		}
+		dead = w.dead
 		if op.Narrows && len(tx.Appended()) > 0 {
 			if w.receiptID == "" {
 				w.receiptID = store.NewID("rcp")
@@ -193,6 +199,9 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 		r.applyDoubtful()
 		if err == nil && receipt.ID != "" {
 			receipt = r.confirm(org, receipt, began)
+		}
+		if err == nil {
+			r.keepDead(dead)
 		}
 	}
 	if err == nil && missed {

@@ -208,6 +208,7 @@ func (r *Registry) RotateToken(ctx context.Context, c Caller, org, id string, gr
 		if err := w.tx.UpdateToken(t); err != nil {
 			return err
 		}
+		w.ended(&t, true)
 		w.recordToken(t, "token_rotated", map[string]any{"grace_seconds": graceSeconds})
 		rotated.Token, err = w.face(t)
 		rotated.Secret = value.Reveal()
@@ -256,6 +257,7 @@ func (r *Registry) revoke(ctx context.Context, c Caller, org string, op *Operati
 			if err := w.tx.UpdateToken(t); err != nil {
 				return err
 			}
+			w.ended(&t, false)
 			w.recordToken(t, "token_revoked", map[string]any{"reason": reason})
 		} else {
 			earlier = t.Receipt

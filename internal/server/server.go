@@ -23,6 +23,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/catalogue"
 	"github.com/counterfoil/counterfoil/internal/console"
 	"github.com/counterfoil/counterfoil/internal/identity"
+	"github.com/counterfoil/counterfoil/internal/ledger"
 	"github.com/counterfoil/counterfoil/internal/registry"
 	"github.com/counterfoil/counterfoil/internal/rules"
 	"github.com/counterfoil/counterfoil/internal/secret"
@@ -108,6 +109,7 @@ type Core struct {
 	Registry *registry.Registry
 	Identity *identity.Identity
 	Verifier *verify.Verifier
+	ledger   *ledger.Ledger
 	metrics  *metrics
 	ready    atomic.Bool // the instance is set up
 	quit     chan struct{}
@@ -132,6 +134,15 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 	if err != nil {
 		return nil, err
 	}
+	missing := false
+	if core.ledger, missing, err = openLedger(c.Dir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			core.ledger.Close()
+		}
+	}()
 	cache := &rules.Cache{InForce: &rules.InForce{}}
 	prefixes, others := map[string]string{}, map[string]string{}
 	for _, d := range c.DataCenters {
@@ -140,7 +151,7 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 	}
 	core.Verifier = verify.New(verify.Config{Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, DataCenters: prefixes, CacheTokens: c.CacheTokens, Logger: c.Logger})
 	core.Registry = registry.New(registry.Config{
-		Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, Applied: core.Verifier.Apply,
+		Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, Applied: core.Verifier.Apply, Ledger: core.ledger,
 		NotedUses: core.Verifier.FlushUses, NotedRefusals: core.Verifier.FlushRefusals,
 		Plans: c.Plans, DataCenter: c.DataCenter, DataCenters: others, URL: c.URL, Node: nodeID(), Logger: c.Logger,
 	})
@@ -150,6 +161,10 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 	}
 	core.metrics = newMetrics(core)
 	if err := core.Registry.LoadCatalogue(ctx); err != nil {
+		core.Verifier.Close()
+		return nil, err
+	}
+	if err := core.replay(ctx, missing); err != nil {
 		core.Verifier.Close()
 		return nil, err
 	}
@@ -171,7 +186,7 @@ func (c *Core) Close() error {
 	c.Verifier.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	return errors.Join(c.Registry.Tick(ctx), c.Store.Close())
+	return errors.Join(c.Registry.Tick(ctx), c.ledger.Close(), c.Store.Close())
 }
 
 // tick does what waits, about once a second.

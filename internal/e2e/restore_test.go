@@ -1,0 +1,109 @@
+package e2e_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/counterfoil/counterfoil"
+)
+
+// A backup knows less than what was acknowledged after it. After a restore nothing comes back that had ended: not a
+// revoked token, nor a value that was rotated away, nor the tokens of somebody who left, nor those of an organization that
+// was deleted. The value that took another's place is good, and so is what had not ended.
+func TestRestoreRevivesNothing(t *testing.T) {
+	in := serveNew(t, "")
+	ctx, system := t.Context(), in.system()
+	org, err := system.CreateOrganization(ctx, counterfoil.OrganizationDraft{Name: "Later deleted"})
+	must(t, err)
+	member, err := system.AddMember(ctx, in.Organization.ID, counterfoil.MemberDraft{Email: "leaver@acme.example", Name: "Leaver", Roles: []string{"member"}})
+	must(t, err)
+	active := counterfoil.MemberActive
+	_, err = system.EditMember(ctx, in.Organization.ID, member.ID, counterfoil.MemberEdit{Status: &active})
+	must(t, err)
+	create := func(org string, draft counterfoil.Draft) counterfoil.Created {
+		t.Helper()
+		created, err := system.CreateToken(ctx, org, draft)
+		must(t, err)
+		return created
+	}
+	kept := create(in.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "kept"})
+	revoked := create(in.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "revoked"})
+	rotated := create(in.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "rotated"})
+	leaver := create(in.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindPersonal, Name: "leaver", Owner: member.ID})
+	orphan := create(org.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "orphan"})
+
+	database, ledger := filepath.Join(in.dir, "counterfoil.db"), filepath.Join(in.dir, "revocations.ledger")
+	in.stop(syscall.SIGTERM)
+	backup, err := os.ReadFile(database)
+	must(t, err)
+	in.start()
+
+	_, err = system.RevokeToken(ctx, in.Organization.ID, revoked.Token.ID, "lost")
+	must(t, err)
+	first, err := system.RotateToken(ctx, in.Organization.ID, rotated.Token.ID, 0)
+	must(t, err)
+	second, err := system.RotateToken(ctx, in.Organization.ID, rotated.Token.ID, 0)
+	must(t, err)
+	must(t, system.RemoveMember(ctx, in.Organization.ID, member.ID))
+	must(t, system.DeleteOrganization(ctx, org.ID))
+
+	restore := func() {
+		t.Helper()
+		for _, end := range []string{"-wal", "-shm"} {
+			if err := os.Remove(database + end); err != nil && !os.IsNotExist(err) {
+				t.Fatal(err)
+			}
+		}
+		must(t, os.WriteFile(database, backup, 0o600))
+		in.start()
+	}
+	check := func(name, value string, want bool) {
+		t.Helper()
+		verdict, err := system.Verify(ctx, counterfoil.Question{Token: value})
+		must(t, err)
+		if verdict.Active != want {
+			t.Errorf("%s: active is %v (%s), want %v", name, verdict.Active, verdict.Code, want)
+		}
+	}
+	checkAll := func() {
+		t.Helper()
+		check("kept", kept.Secret, true)
+		check("revoked", revoked.Secret, false)
+		check("the value before the rotations", rotated.Secret, false)
+		check("the value between the rotations", first.Secret, false)
+		check("the value after the rotations", second.Secret, true)
+		check("of somebody who left", leaver.Secret, false)
+		check("of a deleted organization", orphan.Secret, false)
+	}
+	in.stop(syscall.SIGKILL)
+	restore()
+	checkAll()
+	if !strings.Contains(in.logs(), "older than the ledger of revocations") {
+		t.Error("the server does not say that it found the database to be older")
+	}
+	third, err := system.RotateToken(ctx, in.Organization.ID, rotated.Token.ID, 0) // the ledger's newest again
+	must(t, err)
+	second = third
+	in.stop(syscall.SIGKILL)
+	in.start()
+	checkAll()
+
+	// Without the ledger it would be otherwise: this test can fail.
+	in.stop(syscall.SIGTERM)
+	must(t, os.Remove(ledger))
+	restore()
+	check("revoked, without the ledger", revoked.Secret, true)
+	if !strings.Contains(in.logs(), "no ledger of revocations") {
+		t.Error("the server does not say that the ledger is missing")
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

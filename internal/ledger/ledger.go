@@ -1,0 +1,132 @@
+// Package ledger is the file of what may never come back: which tokens were revoked, and which value took the place of
+// another. A database that was restored from a backup has forgotten; this file lies beside it and has not (promise S5 in
+// SECURITY.md). It refuses to decide: the registry replays it. It holds digests and ids, no secret.
+package ledger
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+)
+
+// Entry is one line of the file: the end of a token, of the value that it had, or of an organization.
+type Entry struct {
+	Token        string    `json:"token,omitempty"`        // tok_…
+	Organization string    `json:"organization,omitempty"` // that was deleted
+	At           time.Time `json:"at"`
+	// Of a rotation, the value that took the place, and the token's version with it. Zero: revoked.
+	KeyID   uint8  `json:"key_id,omitempty"`
+	Digest  []byte `json:"digest,omitempty"`
+	Version int64  `json:"version,omitempty"`
+}
+
+// Ledger is the file, open for appending. It is safe for concurrent use.
+type Ledger struct {
+	path string
+	file *os.File
+
+	writing sync.Mutex // one write and sync at a time; who waits for it joins the next
+	unsaved []byte     // of writes that failed
+	torn    bool       // the file may end within a line
+
+	mu   sync.Mutex // guards next
+	next *batch
+}
+
+// batch is what is written and synced together.
+type batch struct {
+	lines []byte
+	done  bool
+	err   error
+}
+
+// Open opens the file at path, or makes it, for this user alone.
+func Open(path string) (*Ledger, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the ledger of revocations: %w", err)
+	}
+	// The first write begins a line of its own: a crash may have cut the last one off.
+	return &Ledger{path: path, file: f, next: &batch{}, torn: true}, nil
+}
+
+// Append returns when the entries are durable. What could not be written is written with the next ones.
+func (l *Ledger) Append(entries ...Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	var lines []byte
+	for _, e := range entries {
+		line, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		lines = append(append(lines, line...), '\n')
+	}
+	l.mu.Lock()
+	mine := l.next
+	mine.lines = append(mine.lines, lines...)
+	l.mu.Unlock()
+
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	if mine.done {
+		return mine.err
+	}
+	l.mu.Lock()
+	l.next = &batch{}
+	l.mu.Unlock()
+	mine.done, mine.err = true, l.write(append(l.unsaved, mine.lines...))
+	return mine.err
+}
+
+// write is called by one at a time. A line that was cut off is ended first; Backward passes over it.
+func (l *Ledger) write(lines []byte) error {
+	l.unsaved = lines
+	if l.torn {
+		lines = append([]byte{'\n'}, lines...)
+	}
+	l.torn = true
+	if _, err := l.file.Write(lines); err != nil {
+		return fmt.Errorf("writing the ledger of revocations: %w", err)
+	}
+	if err := l.file.Sync(); err != nil {
+		return fmt.Errorf("syncing the ledger of revocations: %w", err)
+	}
+	l.unsaved, l.torn = nil, false
+	return nil
+}
+
+// Backward shows the entries, the newest first, until see returns false. Lines that are no entries are passed over: a
+// crash may have cut the last one off before anything in it was acknowledged.
+func (l *Ledger) Backward(see func(Entry) (more bool, err error)) error {
+	text, err := os.ReadFile(l.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the ledger of revocations: %w", err)
+	}
+	for len(text) > 0 {
+		text = bytes.TrimRight(text, "\n")
+		start := bytes.LastIndexByte(text, '\n') + 1
+		line := text[start:]
+		text = text[:start]
+		var e Entry
+		if json.Unmarshal(line, &e) != nil || e.Token == "" && e.Organization == "" {
+			continue
+		}
+		if more, err := see(e); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close closes the file.
+func (l *Ledger) Close() error { return l.file.Close() }

@@ -1,0 +1,126 @@
+package ledger
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+)
+
+func open(t *testing.T) *Ledger {
+	t.Helper()
+	l, err := Open(filepath.Join(t.TempDir(), "revocations"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func backward(t *testing.T, l *Ledger) (tokens []string) {
+	t.Helper()
+	if err := l.Backward(func(e Entry) (bool, error) {
+		tokens = append(tokens, e.Token)
+		return true, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return tokens
+}
+
+func TestEveryAppendedEntryIsThere(t *testing.T) {
+	l := open(t)
+	var group sync.WaitGroup
+	var want []string
+	for i := range 16 {
+		for j := range 50 {
+			want = append(want, fmt.Sprintf("tok_%d_%d", i, j))
+		}
+		group.Go(func() {
+			for j := range 50 {
+				if err := l.Append(Entry{Token: fmt.Sprintf("tok_%d_%d", i, j)}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	got := backward(t, l)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%d entries are there of %d", len(got), len(want))
+	}
+}
+
+func TestNewestFirstUntilToldToStop(t *testing.T) {
+	l := open(t)
+	for _, id := range []string{"a", "b", "c"} {
+		if err := l.Append(Entry{Token: id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	if err := l.Backward(func(e Entry) (bool, error) { got = append(got, e.Token); return e.Token != "b", nil }); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"c", "b"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// A crash may cut a line off, and a file may hold what is no entry.
+func TestLinesThatAreNoEntriesArePassedOver(t *testing.T) {
+	l := open(t)
+	text := "\n{}\n[]\n{\"token\":\"a\"}\n\x00\x00\n{\"token\":\"b\",\"at\":\"now\"}\n{\"token\":\"c\"}\n{\"token\":\"d"
+	if err := os.WriteFile(l.path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := backward(t, l), []string{"c", "a"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// The first line after a crash does not join one that was cut off.
+func TestOpenEndsALineThatWasCutOff(t *testing.T) {
+	l := open(t)
+	if err := os.WriteFile(l.path, []byte("{\"token\":\"a\"}\n{\"tok"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(l.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if err := again.Append(Entry{Token: "b"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := backward(t, again), []string{"b", "a"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+func TestWhatCouldNotBeWrittenIsWrittenWithTheNext(t *testing.T) {
+	l := open(t)
+	good := l.file
+	broken, err := os.Open(l.path) // for reading
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broken.Close()
+	l.file = broken
+	for _, id := range []string{"a", "b"} {
+		if err := l.Append(Entry{Token: id}); err == nil {
+			t.Error("no error")
+		}
+	}
+	l.file = good
+	if err := l.Append(Entry{Token: "c"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := backward(t, l), []string{"c", "b", "a"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
