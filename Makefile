@@ -21,6 +21,14 @@ help: ## this list
 build: ## bin/counterfoil, one static binary
 	$(GO) build -ldflags='-s -w' -o bin/counterfoil ./cmd/counterfoil
 
+SPLUNK_OUT ?= bin
+.PHONY: splunk-addon
+splunk-addon: ## bin/TA-counterfoil-VERSION.spl, the add-on that Splunk installs; the same sources make the same bytes
+	@mkdir -p $(SPLUNK_OUT); version=$$(sed -n 's/^version = //p' integrations/splunk/TA-counterfoil/default/app.conf); \
+	file=$(SPLUNK_OUT)/TA-counterfoil-$$version.spl; \
+	tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode='u=rwX,go=rX' --format=ustar --exclude=__pycache__ \
+		-C integrations/splunk -cf - TA-counterfoil | gzip -9n >$$file; echo $$file
+
 .PHONY: run
 run: build ## build, then serve on SQLite in ./data (DATA=…) with a token ready to use
 	bin/counterfoil quickstart --data $(DATA)
@@ -30,7 +38,7 @@ test: ## everything that must pass: what the tests need, the linters, all tests 
 	@tools/test.sh deps lint test-race test-norace test-nested
 
 .PHONY: deps
-deps: ## install what the tests need and this machine lacks: PostgreSQL, nginx, gcc
+deps: ## install what the tests need and this machine lacks: PostgreSQL, nginx, gcc, Python 3
 	@tools/deps.sh
 
 .PHONY: lint

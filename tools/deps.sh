@@ -34,6 +34,7 @@ have_c_compiler || missing "a C compiler" "the race detector links with it" "gcc
 have_postgres || missing "PostgreSQL 15 or later" "the store's tests run on both engines" postgresql
 have_any nginx /usr/sbin/nginx /usr/local/sbin/nginx ||
 	missing "nginx" "the gateway tests put a real one before a real API" nginx
+have_any python3 || missing "Python 3" "the Splunk add-on is a Python program, and its tests run it" python3
 
 [ -n "$packages" ] || exit 0
 
