@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/a-h/templ"
@@ -41,7 +42,8 @@ type Config struct {
 // Console serves the pages.
 type Console struct {
 	Config
-	assets assets
+	assets  assets
+	exports atomic.Int32 // downloads that are running
 }
 
 // New makes a Console.

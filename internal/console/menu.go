@@ -28,6 +28,7 @@ var menu = []entry{
 	{yours, "/tokens", "API tokens", "ticket", ""},
 	{orgSettings, "/organization-tokens", "Organization tokens", "key-round", counterfoil.PermTokensWrite},
 	{orgSettings, "/all-tokens", "All tokens", "list-checks", counterfoil.PermTokensRead},
+	{orgSettings, "/activity", "Activity log", "activity", counterfoil.PermActivityRead},
 	{connected, "/integrations", "Events reporting", "plug", counterfoil.PermTokensWrite},
 }
 

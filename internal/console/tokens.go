@@ -162,5 +162,3 @@ func shown(p counterfoil.Permissions) string {
 	}
 	return p[0] + " and " + thousands(int64(len(p)-1)) + " more"
 }
-
-func (v *visit) integrations() error { return v.show(200, "Events reporting", integrationsPage(v)) }

@@ -18,6 +18,7 @@ type EventQuery struct {
 	Actor string // mem_…, usr_…, tok_…, a user's UUID or e-mail address, or "system"
 	Token string // tok_…: events of that token's life, and what was done with it
 	Text  string // anywhere in the event, case ignored
+	Item  string // in the name or id of what it was done to, or in the metadata; case ignored
 	// From and To are times of receipt, both included.
 	From, To time.Time
 	// Cursor is NextCursor of the page before; "end" begins behind the last event. Empty: at the beginning, or, newest
@@ -134,9 +135,13 @@ func (w *work) eventFilter(q EventQuery) (f store.EventFilter, err error) {
 	if q.Text != "" {
 		parts = append(parts, strings.ToLower(inJSON(q.Text)))
 	}
-	if len(parts) > 0 {
+	item := strings.ToLower(inJSON(q.Item))
+	if len(parts) > 0 || item != "" {
 		f.Match = func(body string) bool {
 			body = strings.ToLower(body)
+			if !concerns(body, item) {
+				return false
+			}
 			for _, p := range parts {
 				if !strings.Contains(body, p) {
 					return false
@@ -146,6 +151,14 @@ func (w *work) eventFilter(q EventQuery) (f store.EventFilter, err error) {
 		}
 	}
 	return f, nil
+}
+
+// concerns looks for text in the target and the metadata of a stored event, which stand in this order.
+func concerns(body, text string) bool {
+	_, rest, _ := strings.Cut(body, `,"target":{`)
+	target, rest, _ := strings.Cut(rest, `},"user":{`)
+	_, metadata, _ := strings.Cut(rest, `,"metadata":`)
+	return strings.Contains(target, text) || strings.Contains(metadata, text)
 }
 
 // actor narrows to what somebody did or what was done for them: by the user where that is known, else by what the

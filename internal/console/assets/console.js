@@ -82,6 +82,51 @@ for (const form of document.querySelectorAll("form[data-live]")) {
 on("change", "[data-submit]", (field) => field.form.requestSubmit());
 document.querySelector("form[data-send]")?.requestSubmit();
 
+// Following a log: while the box with data-follow is ticked, the table that it names asks its data-new for the rows behind
+// its cursor, and puts them on top. It rests while nobody looks, and ends after a while so that a session may end too.
+for (const box of document.querySelectorAll("[data-follow]")) {
+	const table = document.getElementById(box.dataset.follow);
+	const said = document.querySelector("[data-followed]");
+	let cursor = table.tBodies[0].dataset.cursor, until = 0, timer = 0, count = 0;
+	const say = () => { said.textContent = count ? count + (count === 1 ? " new event" : " new events") : "Waiting for events"; };
+	const look = async () => {
+		if (!box.checked) return;
+		if (Date.now() > until) {
+			box.checked = false;
+			said.textContent = "Stopped after half an hour. Tick to go on.";
+			return;
+		}
+		try {
+			if (!document.hidden) {
+				const address = new URL(table.dataset.new, location);
+				address.searchParams.set("cursor", cursor);
+				const answer = await fetch(address, { headers: { "X-Fragment": "1" }, redirect: "error" });
+				if (!answer.ok) throw new Error(answer.statusText);
+				const part = document.createElement("table");
+				part.innerHTML = await answer.text(); // our own server's escaped HTML; scripts in it do not run
+				const rows = [...part.tBodies[0].rows];
+				cursor = part.tBodies[0].dataset.cursor;
+				count += rows.length;
+				table.tBodies[0].prepend(...rows);
+				if (rows.length) {
+					table.hidden = false;
+					table.closest(".card").querySelector(".empty")?.remove();
+				}
+				say();
+			}
+		} catch { said.textContent = "The service does not answer; trying again."; }
+		timer = setTimeout(look, 3000);
+	};
+	box.addEventListener("change", () => {
+		clearTimeout(timer);
+		said.textContent = "";
+		if (!box.checked) return;
+		until = Date.now() + 30 * 60 * 1000;
+		say();
+		look();
+	});
+}
+
 // The permission picker: search, whole groups, presets, and a count.
 for (const picker of document.querySelectorAll("[data-picker]")) {
 	const boxes = [...picker.querySelectorAll("input[type=checkbox][name]")];
