@@ -52,6 +52,7 @@ type service struct {
 	AdminListen           string   `setting:"" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address of /healthz, /readyz and /metrics; - for none. Default 127.0.0.1:8081."`
 	PublicURL             string   `setting:"" placeholder:"URL" help:"Where clients reach the API, if not at the address it listens on."`
 	TrustedProxies        []string `setting:"" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed."`
+	OutgoingAllow         []string `setting:"" placeholder:"CIDR" help:"Addresses beside public ones that customers may have called: collectors, webhooks. Only these by http://."`
 	CacheTokens           int      `setting:"" placeholder:"N" help:"How many tokens to keep in memory."`
 	ActivityRatePerMinute int      `setting:"" default:"60" placeholder:"N" help:"How often a minute one token may query activity; 0 for no limit. Default 60."`
 	LogLevel              string   `setting:"" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error. Default info."`

@@ -26,6 +26,7 @@ var floors = []archtest.Rule{
 	{Package: "internal/store", Floor: 2, May: "root internal/secret", Modules: true},
 
 	{Package: "internal/mail", Floor: 2, Modules: true},
+	{Package: "internal/outgoing", Floor: 2, Modules: true},
 	{Package: "internal/rules", Floor: 3, May: "root judge internal/store"},
 	{Package: "internal/registry", Floor: 3, May: "root judge internal/secret internal/store internal/catalogue internal/ledger internal/rules", Modules: true},
 	{Package: "internal/identity", Floor: 3, May: "root internal/mail internal/secret internal/store", Modules: true},

@@ -24,6 +24,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/console"
 	"github.com/counterfoil/counterfoil/internal/identity"
 	"github.com/counterfoil/counterfoil/internal/ledger"
+	"github.com/counterfoil/counterfoil/internal/outgoing"
 	"github.com/counterfoil/counterfoil/internal/registry"
 	"github.com/counterfoil/counterfoil/internal/rules"
 	"github.com/counterfoil/counterfoil/internal/secret"
@@ -47,6 +48,7 @@ type Config struct {
 	DataCenter     string // this instance's own; default local
 	DataCenters    []DataCenter
 	TrustedProxies []string // addresses and networks whose X-Forwarded-For is believed
+	OutgoingAllow  []string // addresses and networks beside public ones that customers may have called
 	Plans          []string // in rising order; default teams, business, enterprise
 	CacheTokens    int
 	SignIn         SignIn
@@ -110,6 +112,7 @@ type Core struct {
 	Identity *identity.Identity
 	Verifier *verify.Verifier
 	ledger   *ledger.Ledger
+	outgoing *outgoing.Client
 	metrics  *metrics
 	ready    atomic.Bool // the instance is set up
 	quit     chan struct{}
@@ -121,7 +124,11 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 	if err := c.defaults(); err != nil {
 		return nil, err
 	}
-	core := &Core{Config: c, quit: make(chan struct{})}
+	allow, err := outgoing.ParseAllow(c.OutgoingAllow)
+	if err != nil {
+		return nil, fmt.Errorf("outgoing_allow: %w", err)
+	}
+	core := &Core{Config: c, quit: make(chan struct{}), outgoing: outgoing.New(outgoing.Config{Allow: allow})}
 	if core.Store, err = store.Open(ctx, store.Config{Dir: c.Dir, DatabaseURL: c.DatabaseURL, Now: c.Now}); err != nil {
 		return nil, err
 	}
@@ -184,6 +191,7 @@ func (c *Core) Close() error {
 	c.done.Wait()
 	c.Identity.Close()
 	c.Verifier.Close()
+	c.outgoing.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	return errors.Join(c.Registry.Tick(ctx), c.ledger.Close(), c.Store.Close())
