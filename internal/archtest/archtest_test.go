@@ -32,6 +32,7 @@ var floors = []archtest.Rule{
 	{Package: "internal/identity", Floor: 3, May: "root internal/mail internal/secret internal/store", Modules: true},
 	{Package: "internal/verify", Floor: 3, May: "root judge internal/secret internal/store internal/catalogue internal/rules", Modules: true},
 
+	{Package: "internal/notices", Floor: 3, May: "root judge internal/mail internal/rules internal/store"},
 	{Package: "internal/api", Floor: 4, May: "root judge internal/registry internal/verify internal/web", Modules: true},
 	{Package: "internal/console", Floor: 4, May: "root internal/identity internal/registry internal/web", Modules: true},
 

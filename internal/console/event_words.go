@@ -49,6 +49,8 @@ var eventWords = map[string]string{
 	"tokens/token_resumed":                  "Resumed the token %s",
 	"tokens/token_revoked":                  "Revoked the token %s",
 	"tokens/token_expired":                  "The token %s expired",
+	"tokens/token_expiring":                 "The token %s expires soon",
+	"tokens/token_new_place":                "The token %s was used from a new place",
 	"tokens/token_refused":                  "The token %s was refused",
 	"policies/policy_updated":               "Changed the policy for %s tokens",
 	"ip_filters/ip_filter_created":          "Created the IP filter %s",

@@ -391,6 +391,7 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	if core.Identity, err = core.newIdentity(core.Registry.ConsoleURL); err != nil {
 		return nil, err
 	}
+	core.notify()
 	pages, err := console.New(console.Config{Registry: core.Registry, Identity: core.Identity, Proxies: proxies, Logger: core.Config.Logger,
 		URL: core.Registry.ConsoleURL, Name: core.Config.SignIn.Product, Accent: core.Config.SignIn.Color, Logo: core.Config.SignIn.Logo})
 	if err != nil {

@@ -57,7 +57,7 @@ func makeWorld(t *testing.T, s *fixture) world {
 			tx.SaveRefusal(Refusal{ID: w.refusal, Endpoint: marked, Count: 1}),
 		)
 	})
-	if err := s.RecordUses(t.Context(), []Use{{Token: w.token, IP: marked, At: epoch, Count: 3}}); err != nil {
+	if err := s.RecordUses(t.Context(), []Use{{Token: w.token, IP: marked, At: epoch, Count: 3}, {Token: w.token, IP: "192.0.2.1", At: epoch - 1, Count: 1}, {Token: w.token, IP: "203.0.113.1", At: epoch - 1, Count: 1}}); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -174,6 +174,7 @@ func dump(t *testing.T, s *fixture, w world) string {
 	add("organizations", "id = $1", w.org)
 	add("users", "email LIKE '%' || $1 || '%'", strings.ToLower(w.org))
 	add("token_uses", "token = $1", w.token)
+	add("token_places", "token = $1", w.token)
 	add("token_use_days", "token = $1", w.token)
 	return out.String()
 }

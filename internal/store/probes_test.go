@@ -77,6 +77,15 @@ var probes = map[string]probe{
 	"Expired":        {crosses: "it looks for what has expired anywhere, for the instance's own housekeeping"},
 	"SetSettingOnce": {crosses: "settings are the instance's"},
 
+	"Ending":         {crosses: "it looks for what ends anywhere, for the notices of all"},
+	"ClaimNotice":    {crosses: "a token's id is unique in the instance"},
+	"Noticed":        {crosses: "a token's id is unique in the instance"},
+	"NewPlaces":      {crosses: "it serves the notices of all"},
+	"Awaiting":       {crosses: "a person gets one mail"},
+	"TakeLetters":    {crosses: "a person gets one mail"},
+	"PostponeLetter": {crosses: "a person gets one mail"},
+	"DeleteLetter":   {crosses: "a person gets one mail"},
+
 	"CurrentOrganization": {reads: func(tx *Tx, _ world) (any, error) { return found(tx.CurrentOrganization()) }},
 	"Rules":               {reads: func(tx *Tx, _ world) (any, error) { return found(tx.Rules()) }},
 	"Policies":            {reads: func(tx *Tx, _ world) (any, error) { return tx.Policies() }},
@@ -102,7 +111,12 @@ var probes = map[string]probe{
 		c, err := tx.CountTokens(TokenFilter{Owner: a.owner}, tx.Now(), tx.Now())
 		return c.Active, err
 	}},
-	"FindEvents": {reads: func(tx *Tx, _ world) (any, error) { return eventsIn(tx, 1000) }},
+	"Keepers": {reads: func(tx *Tx, _ world) (any, error) { return tx.Keepers(10) }},
+	"ClaimPlace": {writes: func(tx *Tx, a world) (any, error) {
+		return done2(tx.ClaimPlace(a.token, "203.0.113.0/24"))
+	}},
+	"InsertLetter": {writes: func(tx *Tx, a world) (any, error) { return done(tx.InsertLetter(Letter{User: a.owner, Data: a.org})) }},
+	"FindEvents":   {reads: func(tx *Tx, _ world) (any, error) { return eventsIn(tx, 1000) }},
 	"ClaimEventIDs": {writes: func(tx *Tx, a world) (any, error) {
 		taken, err := tx.ClaimEventIDs([]EventID{{ID: a.eventID, Event: "evt_other"}, {ID: "new " + tx.org, Event: "evt_new"}})
 		if len(taken) > 0 {

@@ -125,6 +125,39 @@ CREATE TABLE event_ids (
 DROP INDEX events_by_token;
 CREATE INDEX events_by_token ON events (token, organization, seq) WHERE token <> ''{{and_numbered}};
 `,
+	// What is told to people and programs outside, and what was removed of the log.
+	6: `
+CREATE TABLE notices (token {{name}} NOT NULL, ends_at BIGINT NOT NULL, days BIGINT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (token, ends_at, days)){{clustered}};
+
+CREATE TABLE token_places (
+	token {{name}} NOT NULL, place {{name}} NOT NULL, ip TEXT NOT NULL, first_at BIGINT NOT NULL, told BIGINT NOT NULL, PRIMARY KEY (token, place)){{clustered}};
+CREATE INDEX token_places_untold ON token_places (first_at) WHERE told = 0;
+
+CREATE TABLE letters (
+	id TEXT PRIMARY KEY, user_id TEXT NOT NULL, organization TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, data TEXT NOT NULL,
+	created_at BIGINT NOT NULL, due_at BIGINT NOT NULL, attempts BIGINT NOT NULL);
+CREATE INDEX letters_by_due ON letters (due_at, user_id);
+CREATE INDEX letters_by_user ON letters (user_id, due_at);
+
+CREATE TABLE webhooks (
+	id TEXT PRIMARY KEY, organization TEXT NOT NULL, name TEXT NOT NULL, url TEXT NOT NULL, types TEXT NOT NULL,
+	sealed {{blob}} NOT NULL, key_id BIGINT NOT NULL, previous_sealed {{blob}}, previous_key_id BIGINT NOT NULL, previous_until BIGINT NOT NULL,
+	enabled BIGINT NOT NULL, disabled_reason TEXT NOT NULL, since BIGINT NOT NULL, failing_since BIGINT NOT NULL, failures BIGINT NOT NULL,
+	held_until BIGINT NOT NULL, created_at BIGINT NOT NULL, created_by TEXT NOT NULL, version BIGINT NOT NULL);
+CREATE INDEX webhooks_by_organization ON webhooks (organization, id);
+
+CREATE TABLE deliveries (
+	id {{name}} PRIMARY KEY, organization TEXT NOT NULL, webhook TEXT NOT NULL, seq BIGINT NOT NULL, event TEXT NOT NULL, type TEXT NOT NULL,
+	status TEXT NOT NULL, attempts BIGINT NOT NULL, created_at BIGINT NOT NULL, next_at BIGINT NOT NULL, last_at BIGINT NOT NULL,
+	answer BIGINT NOT NULL, error TEXT NOT NULL, took_us BIGINT NOT NULL);
+CREATE INDEX deliveries_by_webhook ON deliveries (webhook, id);
+CREATE INDEX deliveries_waiting ON deliveries (webhook, next_at) WHERE status = 'pending';
+CREATE INDEX deliveries_done ON deliveries (created_at) WHERE status <> 'pending';
+
+CREATE TABLE retentions (organization TEXT PRIMARY KEY, days BIGINT NOT NULL);
+CREATE TABLE removed_events (seq BIGINT PRIMARY KEY, organization TEXT NOT NULL, digest {{blob}} NOT NULL, hash {{blob}} NOT NULL);
+CREATE INDEX removed_events_by_organization ON removed_events (organization, seq);
+`,
 }
 
 // migrate brings the schema up to date. It refuses a schema newer than it knows only where the newer one says that it
@@ -148,7 +181,8 @@ func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, spell *stri
 			return nil
 		}}, nil))
 	}
-	options = append(options, goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true))
+	// A database that was made between two releases may lack a number below its last: each migration stands alone.
+	options = append(options, goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true), goose.WithAllowOutofOrder(true))
 	p, err := goose.NewProvider(dialect, db, nil, options...)
 	if err != nil {
 		return err

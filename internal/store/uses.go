@@ -44,6 +44,9 @@ func (s *Store) RecordUses(ctx context.Context, uses []Use) error {
 			if err := tx.q.row("SELECT COUNT(*) FROM token_use_days WHERE token=$1 AND day=$2", u.Token, day).Scan(&addresses); err != nil {
 				return err
 			}
+			if err := tx.notePlace(u); err != nil {
+				return err
+			}
 			if addresses >= maxUseAddresses {
 				u.IP = ""
 			}
