@@ -126,4 +126,3 @@ func (i *Identity) close(tx *store.Tx, purpose, ticket string) (t store.Ticket, 
 	}
 	return t, c.Session, nil
 }
-
