@@ -13,18 +13,23 @@ import (
 // Roles lists the built-in roles, the catalogue's and the organization's own.
 func (r *Registry) Roles(ctx context.Context, c Caller, org string) (list []counterfoil.Role, err error) {
 	err = r.view(ctx, c, org, OpReadRoles, func(w *work) error {
-		for _, name := range []string{counterfoil.RoleOwner, counterfoil.RoleAdmin, counterfoil.RoleMember} {
-			list = append(list, w.fixedRole(name, "builtin"))
-		}
-		for _, role := range w.rules.Catalogue.Roles() {
-			list = append(list, w.fixedRole(role.Name, "catalogue"))
-		}
-		for _, role := range w.rules.OwnRoles {
-			list = append(list, role.Role)
-		}
+		list = w.roles()
 		return nil
 	})
 	return list, err
+}
+
+func (w *work) roles() (list []counterfoil.Role) {
+	for _, name := range []string{counterfoil.RoleOwner, counterfoil.RoleAdmin, counterfoil.RoleMember} {
+		list = append(list, w.fixedRole(name, "builtin"))
+	}
+	for _, role := range w.rules.Catalogue.Roles() {
+		list = append(list, w.fixedRole(role.Name, "catalogue"))
+	}
+	for _, role := range w.rules.OwnRoles {
+		list = append(list, role.Role)
+	}
+	return list
 }
 
 func (w *work) fixedRole(name, source string) counterfoil.Role {

@@ -214,17 +214,12 @@ func (r *Registry) ListTokens(ctx context.Context, c Caller, org string, q Token
 // tokenFilter turns a query into what the store lists; false: nothing that this caller sees.
 func (w *work) tokenFilter(q TokenQuery) (f store.TokenFilter, ok bool, err error) {
 	f = store.TokenFilter{Kind: q.Kind, Integration: q.Integration, Status: q.Status, Owner: q.Owner, IPFilter: w.filterID(q.IPFilter), Text: q.Text,
-		Sort: cmp.Or(q.Sort, "created_at"), Cursor: q.Cursor, Limit: q.Limit, MaxLifetime: map[counterfoil.Kind]int64{}}
+		Sort: cmp.Or(q.Sort, "created_at"), Cursor: q.Cursor, Limit: q.Limit, MaxLifetime: w.longest()}
 	if q.Expiring {
 		f.Status, f.ExpiresBy = counterfoil.StatusActive, w.tx.Now().Plus(soonDays*daySeconds)
 	}
 	if q.Unused {
 		f.Status, f.UnusedSince = counterfoil.StatusActive, w.tx.Now().Plus(-unusedDays*daySeconds)
-	}
-	for _, p := range w.under().Policies {
-		if p.MaxLifetimeSeconds != nil {
-			f.MaxLifetime[p.Kind] = *p.MaxLifetimeSeconds
-		}
 	}
 	if !w.has(counterfoil.PermTokensRead) {
 		if w.member.ID == "" {
@@ -236,6 +231,17 @@ func (w *work) tokenFilter(q TokenQuery) (f store.TokenFilter, ok bool, err erro
 		f.Owner = w.member.ID
 	}
 	return f, true, nil
+}
+
+// longest is the longest lifetime in seconds of each kind that has one.
+func (w *work) longest() map[counterfoil.Kind]int64 {
+	out := map[counterfoil.Kind]int64{}
+	for _, p := range w.under().Policies {
+		if p.MaxLifetimeSeconds != nil {
+			out[p.Kind] = *p.MaxLifetimeSeconds
+		}
+	}
+	return out
 }
 
 // Token shows one token.

@@ -17,7 +17,7 @@ const marked = "zebra"
 
 // world is an organization with one of everything.
 type world struct {
-	org, token, owner, member, role, filter, receipt, refusal, eventID string
+	org, token, owner, user, member, role, filter, receipt, refusal, eventID string
 }
 
 func makeWorld(t *testing.T, s *fixture) world {
@@ -28,7 +28,7 @@ func makeWorld(t *testing.T, s *fixture) world {
 		if err != nil {
 			return err
 		}
-		w.owner = owner.ID
+		w.owner, w.user = owner.ID, UUID(owner.UserID)
 		member, err := tx.InsertMember(counterfoil.Member{Email: w.org + marked + "@example.com", Name: marked, Roles: []string{marked}, Status: counterfoil.MemberActive})
 		if err != nil {
 			return err
@@ -41,6 +41,7 @@ func makeWorld(t *testing.T, s *fixture) world {
 		token.Name, token.Owner, token.IPFilter = marked, owner.ID, w.filter
 		token.Permissions = counterfoil.NewPermissions(marked + ":read")
 		tx.Append(counterfoil.Event{Type: "tokens", Action: marked})
+		tx.Append(counterfoil.Event{Type: "login", Action: "user_login_successful", User: counterfoil.EventUser{UUID: w.user}})
 		o, _, err := tx.CurrentOrganization()
 		if err != nil {
 			return err

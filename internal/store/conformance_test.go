@@ -36,6 +36,7 @@ var suite = []struct {
 	{"members are people in organizations", testMembers},
 	{"a member's name is its organization's own", testMemberNames},
 	{"owners and role holders are counted", testHolders},
+	{"members have live tokens and a last sign-in", testMemberFacts},
 	{"settings are kept", testSettings},
 	{"answers are kept a day", testAnswers},
 	{"receipts and refusals are kept", testReceiptsAndRefusals},

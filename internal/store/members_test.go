@@ -122,6 +122,17 @@ func testHolders(t *testing.T, s *fixture) {
 			t.Errorf("%d hold %q, want %d", got, role, want)
 		}
 	}
+	counts := read(t, s, org, func(tx *Tx) (map[string]int64, error) { return tx.RoleCounts() })
+	if want := (map[string]int64{"owner": 3, "owners": 1, "owner-2": 1, "own": 1, "co-owner": 1, "admin": 1, "member": 1, "axb": 1}); !reflect.DeepEqual(counts, want) {
+		t.Errorf("roles have %v members, want %v", counts, want)
+	}
+	names := ""
+	for _, m := range read(t, s, org, func(tx *Tx) ([]Member, error) { return tx.MembersWith("owner", 2) }) {
+		names += m.Name
+	}
+	if names != "ad" {
+		t.Errorf("the first two owners are %q, want a and d", names)
+	}
 	filter := NewID("ipf")
 	s.write(t, org, func(tx *Tx) error {
 		var tokens []Token

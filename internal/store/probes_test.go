@@ -93,12 +93,22 @@ var probes = map[string]probe{
 	"IPFilterUsers":       {reads: func(tx *Tx, a world) (any, error) { return tx.IPFilterUsers(a.filter) }},
 	"Roles":               {reads: func(tx *Tx, _ world) (any, error) { return tx.Roles() }},
 	"RoleHolders":         {reads: func(tx *Tx, _ world) (any, error) { return tx.RoleHolders(marked) }},
-	"OtherOwners":         {reads: func(tx *Tx, _ world) (any, error) { return tx.OtherOwners("") }},
-	"Member":              {reads: func(tx *Tx, a world) (any, error) { return found(tx.Member(a.member)) }},
-	"MemberByEmail":       {reads: func(tx *Tx, a world) (any, error) { return found(tx.MemberByEmail(a.org + marked + "@example.com")) }},
-	"Members":             {reads: func(tx *Tx, _ world) (any, error) { return tx.Members("", "", 1000) }},
-	"Token":               {reads: func(tx *Tx, a world) (any, error) { return found(tx.Token(a.token)) }},
-	"TokenForUpdate":      {reads: func(tx *Tx, a world) (any, error) { return found(tx.TokenForUpdate(a.token)) }},
+	"RoleCounts":          {reads: func(tx *Tx, _ world) (any, error) { return tx.RoleCounts() }},
+	"MembersWith":         {reads: func(tx *Tx, _ world) (any, error) { return tx.MembersWith(marked, 1000) }},
+	"LiveTokens": {reads: func(tx *Tx, a world) (any, error) {
+		n, err := tx.LiveTokens([]string{a.owner}, nil)
+		return n[a.owner], err
+	}},
+	"LastSignIn": {reads: func(tx *Tx, a world) (any, error) {
+		at, err := tx.LastSignIn(a.user)
+		return int64(at), err
+	}},
+	"OtherOwners":    {reads: func(tx *Tx, _ world) (any, error) { return tx.OtherOwners("") }},
+	"Member":         {reads: func(tx *Tx, a world) (any, error) { return found(tx.Member(a.member)) }},
+	"MemberByEmail":  {reads: func(tx *Tx, a world) (any, error) { return found(tx.MemberByEmail(a.org + marked + "@example.com")) }},
+	"Members":        {reads: func(tx *Tx, _ world) (any, error) { return tx.Members("", "", 1000) }},
+	"Token":          {reads: func(tx *Tx, a world) (any, error) { return found(tx.Token(a.token)) }},
+	"TokenForUpdate": {reads: func(tx *Tx, a world) (any, error) { return found(tx.TokenForUpdate(a.token)) }},
 	"Tokens": {reads: func(tx *Tx, _ world) (any, error) {
 		list, _, err := tx.Tokens(TokenFilter{Limit: 1000})
 		return list, err
