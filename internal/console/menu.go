@@ -28,6 +28,9 @@ var menu = []entry{
 	{yours, "/tokens", "API tokens", "ticket", ""},
 	{orgSettings, "/organization-tokens", "Organization tokens", "key-round", counterfoil.PermTokensWrite},
 	{orgSettings, "/all-tokens", "All tokens", "list-checks", counterfoil.PermTokensRead},
+	{orgSettings, "/members", "Members", "users", counterfoil.PermMembersRead},
+	{orgSettings, "/roles", "Roles", "badge-check", counterfoil.PermMembersRead},
+	{orgSettings, "/refusals", "Refusals", "circle-x", counterfoil.PermTokensRead},
 	{orgSettings, "/activity", "Activity log", "activity", counterfoil.PermActivityRead},
 	{connected, "/integrations", "Events reporting", "plug", counterfoil.PermTokensWrite},
 }

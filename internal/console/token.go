@@ -17,6 +17,7 @@ type tokenView struct {
 	shelf  *shelf
 	titles []counterfoil.Permission // of what it holds and, of what it could hold, what it does not
 	uses   []registry.TokenUse
+	past   *tokenHistory // nil: not for this person
 }
 
 // findToken finds the token of the path.
@@ -32,6 +33,9 @@ func (v *visit) token() error {
 	}
 	show := &tokenView{Token: t, shelf: shelfOf(t)}
 	if show.uses, err = v.c.Registry.TokenUses(v.r.Context(), v.caller(), v.org(), t.ID); err != nil {
+		return err
+	}
+	if show.past, err = v.history(t); err != nil {
 		return err
 	}
 	all, err := v.c.Registry.Permissions(v.r.Context(), v.caller(), v.org())
