@@ -204,6 +204,15 @@ func roleWords(r *registry.RoleView) string {
 	return permissionsWords(r.Permissions) + "."
 }
 
+// withheldWords says why the person may not give a role, without a long list.
+func withheldWords(r *registry.RoleView) string {
+	const most = 120
+	if short, _, ok := strings.Cut(r.Withheld, ": "); ok && len(r.Withheld) > most {
+		return short
+	}
+	return r.Withheld
+}
+
 func permissionsWords(p counterfoil.Permissions) string {
 	switch len(p) {
 	case 0:

@@ -184,6 +184,8 @@ func (v *visit) saveRole() error {
 	case errors.As(err, &refusal) && refusal.Code == counterfoil.CodeVersionMismatch:
 		f.other = append(f.other, "Somebody else changed this role while you had it open. It holds now: "+nowHolds(r.role.Permissions)+". What you chose is below; saving again replaces theirs.")
 		return v.show(409, r.role.Name, rolePage(v, r))
+	case r.fixed != "":
+		return v.refused(v.rolePath(r.role.ID, ""), err)
 	case !f.take(err, roleFields):
 		return err
 	}

@@ -158,7 +158,10 @@ func (r *Registry) DeleteRole(ctx context.Context, c Caller, org, idOrName strin
 		if err != nil {
 			return err
 		}
-		if holders > 0 {
+		switch {
+		case holders == 1:
+			return counterfoil.Refuse(counterfoil.CodeInUse, "One member holds this role. Take it off them first.")
+		case holders > 1:
 			return counterfoil.Refuse(counterfoil.CodeInUse, fmt.Sprintf("%d members hold this role. Take it off them first.", holders))
 		}
 		if err := w.tx.DeleteRole(role.ID); err != nil {
