@@ -144,28 +144,9 @@ func activityWindows(t *testing.T, o *tenant) {
 // window, and has every event once, while more are written.
 func pagesWhileWritten(t *testing.T, o *tenant) {
 	token := o.integration(t, counterfoil.IntegrationCustom).secret
-	const writers, batches, size = 3, 12, 7
-	var writing sync.WaitGroup
-	began := time.Now().Unix()
-	for w := range writers {
-		writing.Go(func() {
-			for b := range batches {
-				if a := o.produce(t, o.token, (w*batches+b)*size, size); a.status != 201 {
-					t.Errorf("write: %s", a.text())
-				}
-				time.Sleep(time.Duration(100+30*w) * time.Millisecond) // so that windows end among the writes
-			}
-		})
-	}
-	written := make(chan struct{})
-	go func() { writing.Wait(); close(written) }()
-	seen := map[string]int{}
+	began, w, seen := time.Now().Unix(), o.writeOn(t, 3, 12, 7, 130*time.Millisecond), map[string]int{}
 	for from, over := began, false; !over; {
-		select {
-		case <-written:
-			over = true // one more window, to now
-		default:
-		}
+		over = w.over() // then one more window, to now
 		to := time.Now().Unix()
 		if to < from {
 			continue
@@ -185,7 +166,7 @@ func pagesWhileWritten(t *testing.T, o *tenant) {
 		}
 		from = to + 1
 	}
-	for i := range writers * batches * size {
+	for i := range w.n {
 		if n := seen[strconv.Itoa(i)]; n != 1 {
 			t.Errorf("event %d was read %d times", i, n)
 		}

@@ -45,6 +45,7 @@ var suite = []struct {
 	{"N7_query", queryActivity},
 	{"N7_windows", activityWindows},
 	{"N7_pages_while_written", pagesWhileWritten},
+	{"N7_sentinel_polls", sentinelPolls},
 	{"N6_integrations_alone", integrationsAlone},
 	{"N8_wrong_data_centre", wrongDataCentre},
 	{"N10_product_events", productEvents},

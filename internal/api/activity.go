@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/counterfoil/counterfoil"
@@ -62,7 +63,7 @@ func (c *call) activity() (page counterfoil.ActivityPage, err error) {
 	} else {
 		body = []byte("{}")
 	}
-	q, problems := readActivity(body, c.Registry.Now().Time().Unix())
+	q, problems := readActivity(body, c.Registry.Now().Time().Unix(), c.integration == counterfoil.IntegrationSentinel)
 	if len(problems) > 0 {
 		return page, &counterfoil.Error{Code: counterfoil.CodeInvalidRequest, Detail: problems[0].Pointer[min(1, len(problems[0].Pointer)):] + ": " + problems[0].Detail, Problems: problems}
 	}
@@ -72,6 +73,7 @@ func (c *call) activity() (page counterfoil.ActivityPage, err error) {
 // activityReader reads the members of a body that are known, and gathers what is wrong with them.
 type activityReader struct {
 	members  map[string]json.RawMessage
+	quoted   bool // a number may come as text: Sentinel's poller fills in a template, and its documents do not say which it sends
 	problems []counterfoil.Problem
 }
 
@@ -89,6 +91,9 @@ func (a *activityReader) number(name string, standard, least, most int64) int64 
 		return standard
 	}
 	var n int64
+	if text, quoted := strings.CutPrefix(string(raw), `"`); quoted && a.quoted {
+		raw = json.RawMessage(strings.TrimSuffix(text, `"`))
+	}
 	if json.Unmarshal(raw, &n) != nil || n < least || n > most {
 		a.wrong(name, fmt.Sprintf("give a whole number from %d to %d", least, most))
 		return standard
@@ -118,8 +123,8 @@ func (a *activityReader) users() (users []string) {
 }
 
 // readActivity reads a body that CheckJSON has passed. now is in Unix seconds.
-func readActivity(body []byte, now int64) (q registry.ActivityWindow, problems []counterfoil.Problem) {
-	var a activityReader
+func readActivity(body []byte, now int64, quoted bool) (q registry.ActivityWindow, problems []counterfoil.Problem) {
+	a := activityReader{quoted: quoted}
 	if json.Unmarshal(body, &a.members) != nil || a.members == nil {
 		a.wrong("", "the body must be an object")
 		return q, a.problems

@@ -121,6 +121,8 @@ type call struct {
 	body   []byte
 	query  map[string]string
 	faults []counterfoil.Problem // of form; the operation adds its own
+
+	integration counterfoil.Integration // of an integration token
 }
 
 // serve answers one management request: who calls, what is asked, do it, answer.
@@ -182,6 +184,7 @@ func (c *call) authenticate() error {
 	}
 	v, err := c.API.authenticate(c.r, token, audience, c.route.op, &c.caller)
 	sayExpiry(c.w, &v)
+	c.integration = v.Integration()
 	if err == nil && c.route.audience != "" {
 		err = c.throttle()
 	}
