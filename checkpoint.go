@@ -7,12 +7,16 @@ import (
 )
 
 // LogEntry is an entry of the instance's log as it is stored. Hash is SHA-256(hash of the entry before ‖ Number as 8
-// bytes, big endian ‖ Body); before the first entry there is nothing. Body is the event as JSON, to the byte, without its
-// number and hash.
+// bytes, big endian ‖ SHA-256(Body)); before the first entry there is nothing. Body is the event as JSON, to the byte,
+// without its number and hash. Of an entry that the retention has removed, Body is empty, and Digest and OrganizationID are
+// there.
 type LogEntry struct {
 	Number int64  `json:"number"`
-	Hash   []byte `json:"hash" doc:"SHA-256 of the hash before, the number as 8 bytes (big endian), and the body."`
-	Body   string `json:"body" doc:"The event as JSON, to the byte."`
+	Hash   []byte `json:"hash" doc:"SHA-256 of the hash before, the number as 8 bytes (big endian), and the SHA-256 of the body."`
+	Body   string `json:"body" doc:"The event as JSON, to the byte; empty where the retention has removed it."`
+
+	Digest         []byte `json:"digest,omitempty" doc:"The SHA-256 of a body that was removed."`
+	OrganizationID string `json:"organization_id,omitempty" doc:"Whose entry was removed."`
 }
 
 // LogPage is one part of the instance's log. NextCursor is always there.

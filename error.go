@@ -11,6 +11,7 @@ const (
 	CodeNotFound             Code = "not_found"
 	CodeMethodNotAllowed     Code = "method_not_allowed"
 	CodeNotAcceptable        Code = "not_acceptable"
+	CodeCursorExpired        Code = "cursor_expired"
 	CodeNameTaken            Code = "name_taken"
 	CodeInUse                Code = "in_use"
 	CodeLastOwner            Code = "last_owner"

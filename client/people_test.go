@@ -156,6 +156,21 @@ var organizationRows = []row{
 			t.Errorf("got %+v", got)
 		}
 	}},
+	{"Retention", "GET /v1/organizations/{org}/retention", func(t *testing.T, w *world) {
+		if got := must(w.owner.Retention(t.Context(), current))(t); got.Days != nil || got.EffectiveDays != 0 {
+			t.Errorf("got %+v", got)
+		}
+	}},
+	{"SetRetention", "PUT /v1/organizations/{org}/retention", func(t *testing.T, w *world) {
+		if got := must(w.owner.SetRetention(t.Context(), current, 400))(t); got.Days == nil || *got.Days != 400 || got.EffectiveDays != 400 {
+			t.Errorf("got %+v", got)
+		}
+	}},
+	{"UnsetRetention", "DELETE /v1/organizations/{org}/retention", func(t *testing.T, w *world) {
+		if err := w.owner.UnsetRetention(t.Context(), current); err != nil {
+			t.Error(err)
+		}
+	}},
 	{"Organization", "GET /v1/organizations/{org}", func(t *testing.T, w *world) {
 		for _, name := range []string{current, w.Organization.ID, w.Organization.Slug} {
 			if got := must(w.owner.Organization(t.Context(), name))(t); got.ID != w.Organization.ID {

@@ -55,6 +55,7 @@ type service struct {
 	OutgoingAllow         []string `setting:"" placeholder:"CIDR" help:"Addresses beside public ones that customers may have called: collectors, webhooks. Only these by http://."`
 	CacheTokens           int      `setting:"" placeholder:"N" help:"How many tokens to keep in memory."`
 	ActivityRatePerMinute int      `setting:"" default:"60" placeholder:"N" help:"How often a minute one token may query activity; 0 for no limit. Default 60."`
+	KeepEventsDays        int      `setting:"" default:"0" placeholder:"N" help:"How many days of the log to keep of organizations that have not said, 30 at least; 0 for ever. Default 0."`
 	LogLevel              string   `setting:"" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error. Default info."`
 	LogFormat             string   `setting:"" default:"text" placeholder:"FORMAT" help:"text or json. Default text."`
 }

@@ -40,6 +40,7 @@ type chainReport struct {
 	Entries    int64  `json:"entries"`
 	Last       int64  `json:"last"`
 	Hash       string `json:"hash"`
+	Removed    int64  `json:"removed,omitempty"` // entries without a body
 	Checkpoint *int64 `json:"checkpoint,omitempty"`
 }
 
@@ -63,16 +64,19 @@ func (c *eventsVerifyCmd) Run(ctx context.Context, s *session) error {
 		report.Last, report.Hash = number, hex.EncodeToString(hash)
 		met = met || point != nil && point.Number == number && bytes.Equal(point.Hash, hash)
 	}
+	var chain store.Chain
 	var bad int64
 	var err error
 	if c.File != "" {
-		bad, err = verifyFile(c.File, see)
+		chain, bad, err = verifyFile(c.File, see)
 	} else {
-		_, bad, err = store.Inspect(ctx, store.Config{Dir: c.Data, DatabaseURL: c.DatabaseURL}, see)
+		chain, bad, err = store.Inspect(ctx, store.Config{Dir: c.Data, DatabaseURL: c.DatabaseURL}, see)
 	}
 	switch {
 	case err != nil:
 		return err
+	case bad != 0 && bad <= chain.Number:
+		return fmt.Errorf("entry %d has no content, and nothing in the log says that it was removed", bad)
 	case bad != 0:
 		return fmt.Errorf("the chain is broken at entry %d: it, or one before it, is not what was written", bad)
 	case point != nil && !met:
@@ -81,10 +85,14 @@ func (c *eventsVerifyCmd) Run(ctx context.Context, s *session) error {
 	if point != nil {
 		report.Checkpoint = &point.Number
 	}
+	report.Removed = chain.Removed
 	if c.JSON {
 		return s.json(report)
 	}
 	text := fmt.Sprintf("The chain is whole: %d entries, the last is %d with hash %s.", report.Entries, report.Last, report.Hash)
+	if chain.Removed > 0 {
+		text += fmt.Sprintf(" Of %d of them the retention has removed the content and kept the hash, as the log says.", chain.Removed)
+	}
 	if point != nil {
 		text += fmt.Sprintf(" It holds the checkpoint at entry %d of %s.", point.Number, exact(point.Time))
 	}
@@ -121,35 +129,34 @@ func (c *eventsVerifyCmd) signed(s *session, p *counterfoil.Checkpoint) error {
 
 // verifyFile checks an export of the instance. One that does not begin with entry 1 is checked from its second entry on:
 // the hash of the first is what the others are chained to.
-func verifyFile(name string, see func(number int64, hash []byte)) (bad int64, err error) {
+func verifyFile(name string, see func(number int64, hash []byte)) (chain store.Chain, bad int64, err error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return 0, err
+		return chain, 0, err
 	}
 	defer f.Close()
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 8<<20)
-	var last counterfoil.LogEntry
 	for n := 1; lines.Scan(); n++ {
 		var e counterfoil.LogEntry
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			return 0, fmt.Errorf("%s, line %d: this is not an entry: %w", name, n, err)
+			return chain, 0, fmt.Errorf("%s, line %d: this is not an entry: %w", name, n, err)
 		}
-		if e.Body == "" || e.Number < 1 {
-			return 0, fmt.Errorf("%s, line %d: this is not an entry of the instance's log. An organization's export cannot be verified, because the chain runs through all of them: use \"counterfoil events export --instance\"", name, n)
+		if e.Body == "" && e.Digest == nil || e.Number < 1 {
+			return chain, 0, fmt.Errorf("%s, line %d: this is not an entry of the instance's log. An organization's export cannot be verified, because the chain runs through all of them: use \"counterfoil events export --instance\"", name, n)
 		}
-		anchored := last.Number == 0 && e.Number > 1
-		if !anchored && (e.Number != last.Number+1 || !bytes.Equal(e.Hash, store.ChainHash(last.Hash, e.Number, e.Body))) {
-			return last.Number + 1, nil
+		if chain.Number == 0 && e.Number > 1 {
+			chain.Anchor(e)
+		} else if !chain.Add(e) {
+			return chain, chain.Number + 1, nil
 		}
-		last = e
 		see(e.Number, e.Hash)
 	}
 	if err := lines.Err(); err != nil {
-		return 0, fmt.Errorf("reading %s: %w", name, err)
+		return chain, 0, fmt.Errorf("reading %s: %w", name, err)
 	}
-	if last.Number == 0 {
-		return 0, fmt.Errorf("%s holds no entries", name)
+	if chain.Number == 0 {
+		return chain, 0, fmt.Errorf("%s holds no entries", name)
 	}
-	return 0, nil
+	return chain, chain.Unaccounted(), nil
 }

@@ -15,6 +15,8 @@ type organizationCmd struct {
 	Show   organizationShowCmd   `cmd:"" help:"Show an organization."`
 	Edit   organizationEditCmd   `cmd:"" help:"Change, suspend or reactivate an organization."`
 	Delete organizationDeleteCmd `cmd:"" help:"Delete an organization, for good."`
+
+	Retention retentionCmd `cmd:"" help:"Show or set for how long the log is kept."`
 }
 
 func (s *session) organization(o counterfoil.Organization, asJSON bool) error {

@@ -39,6 +39,7 @@ func (c *serveCmd) config(logger *slog.Logger) (config server.Config, err error)
 	if config.ActivityRate = c.ActivityRatePerMinute; c.ActivityRatePerMinute == 0 {
 		config.ActivityRate = -1
 	}
+	config.KeepDays = c.KeepEventsDays
 	config.Logger = logger
 	config.SignIn, err = c.signIn.config()
 	return config, err

@@ -114,6 +114,9 @@ var explanations = map[counterfoil.Code]explanation{
 		"The new rule would refuse the very credential that saves it. Nothing was saved.",
 		"Widen the rule so that it includes you, or send \"allow_lock_out\": true to save it all the same."},
 
+	counterfoil.CodeCursorExpired: {
+		"Entries of the log that come behind this cursor were removed, because the organization keeps them no longer. Going on silently would pass over them.",
+		"Go on with the cursor that the detail names, and note the gap; or begin without a cursor, with the oldest entry that is kept. Read more often than the retention lasts."},
 	counterfoil.CodeVersionMismatch: {
 		"Somebody changed the resource after you read it: the ETag in your If-Match is not the present one. Nothing was changed.",
 		"Read it again, make your edit on what you find, and send the new ETag."},

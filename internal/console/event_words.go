@@ -58,6 +58,8 @@ var eventWords = map[string]string{
 	"ip_filters/ip_filter_deleted":          "Deleted the IP filter %s",
 	"organization/organization_created":     "Created the organization %s",
 	"organization/organization_updated":     "Changed the organization %s",
+	"organization/retention_updated":        "Changed for how long the log of %s is kept",
+	"organization/events_removed":           "Removed what the log no longer keeps",
 	"organization/organization_suspended":   "Suspended the organization %s",
 	"organization/organization_reactivated": "Reactivated the organization %s",
 	"organization/organization_deleted":     "Deleted the organization %s",

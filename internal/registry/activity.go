@@ -64,6 +64,9 @@ func (r *Registry) SplunkEvents(ctx context.Context, c Caller, cursor string, li
 		if f.After, err = w.position(cursor, false); err != nil {
 			return err
 		}
+		if err := w.kept(f); err != nil {
+			return err
+		}
 		page, err = w.events(f)
 		return err
 	})

@@ -119,6 +119,19 @@ func (w *work) position(cursor string, newest bool) (int64, error) {
 	return n, nil
 }
 
+// kept refuses to go on behind an entry where entries after it were removed: nobody misses them without knowing.
+func (w *work) kept(f store.EventFilter) error {
+	if f.After == 0 || f.Newest {
+		return nil
+	}
+	through, err := w.tx.RemovedThrough()
+	if err != nil || f.After >= through {
+		return err
+	}
+	return counterfoil.Refuse(counterfoil.CodeCursorExpired, "The organization's retention has removed entries that come behind this cursor. Go on with "+
+		EventCursor(through, false)+", which is behind the last of them, and know that you miss what lies between.")
+}
+
 func (w *work) eventFilter(q EventQuery) (f store.EventFilter, err error) {
 	f = store.EventFilter{Token: q.Token, From: counterfoil.At(q.From), Until: counterfoil.At(q.To), Newest: q.Newest, Limit: q.Limit}
 	f.Type, f.Action, _ = strings.Cut(q.Type, "/")
@@ -126,6 +139,9 @@ func (w *work) eventFilter(q EventQuery) (f store.EventFilter, err error) {
 		f.Until++
 	}
 	if f.After, err = w.position(q.Cursor, q.Newest); err != nil {
+		return f, err
+	}
+	if err := w.kept(f); err != nil {
 		return f, err
 	}
 	var parts []string

@@ -7,6 +7,7 @@ import (
 
 var (
 	orgKinds    = []counterfoil.Kind{counterfoil.KindPersonal, counterfoil.KindOrganization, counterfoil.KindSystem}
+	ownerKinds  = []counterfoil.Kind{counterfoil.KindPersonal, counterfoil.KindSystem}
 	systemKinds = []counterfoil.Kind{counterfoil.KindSystem}
 	allKinds    = counterfoil.Kinds
 )
@@ -37,6 +38,9 @@ var (
 
 	OpReadEvents  = &Operation{Name: "read-events", Permission: counterfoil.PermActivityRead, Kinds: orgKinds}
 	OpWriteEvents = &Operation{Name: "write-events", Permission: counterfoil.PermActivityWrite, Kinds: orgKinds}
+
+	OpReadRetention  = &Operation{Name: "read-retention", Permission: counterfoil.PermOrganizationsRead, Kinds: orgKinds}
+	OpWriteRetention = &Operation{Name: "write-retention", StepUp: true, Permission: counterfoil.PermOrganizationsWrite, Kinds: ownerKinds, lock: store.ForRules}
 
 	OpReadLog = &Operation{Name: "read-log", Permission: counterfoil.PermActivityRead, Kinds: systemKinds}
 

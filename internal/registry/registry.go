@@ -40,6 +40,7 @@ type Config struct {
 	URL         string            // the base URL of this data centre
 	ConsoleURL  string            // where browsers reach the console; default URL
 	Node        string            // this process's id, for receipts
+	KeepDays    int               // of the log, of those who have not said; 0: for ever
 	Logger      *slog.Logger
 }
 
@@ -51,6 +52,7 @@ type Registry struct {
 	applying         sync.Mutex // one catalogue at a time, so that what is in force is what was committed last
 	catalogueInDoubt atomic.Bool
 	doubtful         doubtful
+	retaining        retaining
 }
 
 // New makes a Registry.

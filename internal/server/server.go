@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/api"
 	"github.com/counterfoil/counterfoil/internal/catalogue"
 	"github.com/counterfoil/counterfoil/internal/console"
@@ -52,6 +53,7 @@ type Config struct {
 	Plans          []string // in rising order; default teams, business, enterprise
 	CacheTokens    int
 	SignIn         SignIn
+	KeepDays       int // of the log, for organizations that have not said; at least 30; 0: for ever
 	ActivityRate   int // how often a minute a token may ask for activity; default 60; negative: as often as it likes
 
 	Version string
@@ -83,6 +85,9 @@ func (c *Config) defaults() error {
 	set(&c.Version, "dev")
 	if !secret.ValidPrefix(c.Prefix) {
 		return fmt.Errorf("the token prefix %q is not 2 to 8 lower-case letters or digits", c.Prefix)
+	}
+	if c.KeepDays != 0 && c.KeepDays < counterfoil.LeastRetentionDays {
+		return fmt.Errorf("the log is kept for at least %d days, or for ever with 0: not for %d", counterfoil.LeastRetentionDays, c.KeepDays)
 	}
 	if c.Plans == nil {
 		c.Plans = []string{"teams", "business", "enterprise"}
@@ -160,7 +165,7 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 	core.Registry = registry.New(registry.Config{
 		Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, Applied: core.Verifier.Apply, Ledger: core.ledger,
 		NotedUses: core.Verifier.FlushUses, NotedRefusals: core.Verifier.FlushRefusals,
-		Plans: c.Plans, DataCenter: c.DataCenter, DataCenters: others, URL: c.URL, Node: nodeID(), Logger: c.Logger,
+		Plans: c.Plans, DataCenter: c.DataCenter, DataCenters: others, URL: c.URL, Node: nodeID(), KeepDays: c.KeepDays, Logger: c.Logger,
 	})
 	if core.Identity, err = core.newIdentity(c.URL); err != nil {
 		core.Verifier.Close()
@@ -233,6 +238,9 @@ func (c *Core) tend() {
 		}
 		if err := c.Store.CountBlocks(context.Background()); err != nil {
 			c.Config.Logger.Warn("counting events; it is tried again", "error", err)
+		}
+		if err := c.Registry.Retain(context.Background()); err != nil {
+			c.Config.Logger.Warn("removing old entries of the log; it is tried again", "error", err)
 		}
 		if err := c.Registry.NoteExpired(context.Background()); err != nil {
 			c.Config.Logger.Warn("noting what has expired; it is tried again", "error", err)

@@ -54,6 +54,7 @@ func makeWorld(t *testing.T, s *fixture) world {
 			tx.UpdatePolicy(policy),
 			tx.InsertToken(token),
 			tx.SaveReceipt(w.receipt, marked),
+			tx.SetRetention(99),
 			errorOf(tx.ClaimEventIDs([]EventID{{ID: w.eventID, Event: marked}})),
 			tx.SaveRefusal(Refusal{ID: w.refusal, Endpoint: marked, Count: 1}),
 		)

@@ -3,8 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,16 +41,6 @@ func lastEntry(q querier) (head, error) {
 		err = nil
 	}
 	return h, err
-}
-
-// ChainHash is the hash of entry number with the stored body, chained to the hash before it:
-// SHA-256(previous ‖ number as 8 bytes, big endian ‖ body). The first entry's previous is empty.
-func ChainHash(previous []byte, number int64, body string) []byte {
-	h := sha256.New()
-	h.Write(previous)
-	h.Write(binary.BigEndian.AppendUint64(nil, uint64(number)))
-	h.Write([]byte(body))
-	return h.Sum(nil)
 }
 
 // eventBody is what is stored of an event and hashed: everything but its number and hash.
@@ -130,64 +118,6 @@ func scanEvents(q querier, query string, args ...any) ([]counterfoil.Event, erro
 		}
 		return eventOf(number, body, hash)
 	}, query, args...)
-}
-
-// VerifyChain checks the hashes of the whole log in order, and that what queries go by is what was hashed. It returns how
-// many entries are good and the number of the first bad one, 0 when there is none. It cannot know of entries that were
-// cut off at the end. It crosses organizations: the chain is one.
-func (s *Store) VerifyChain(ctx context.Context) (entries, bad int64, err error) {
-	return s.verifyChain(ctx, nil)
-}
-
-func (s *Store) verifyChain(ctx context.Context, see func(number int64, hash []byte)) (entries, bad int64, err error) {
-	const page = 1000
-	var previous []byte
-	for {
-		var part []entry
-		err := s.engine.view(ctx, func(q querier) (err error) {
-			part, err = collect(q, scanEntry, "SELECT "+entryColumns+" FROM events WHERE seq > $1 ORDER BY seq LIMIT $2", entries, page)
-			return err
-		})
-		if err != nil || len(part) == 0 {
-			return entries, 0, err
-		}
-		for _, e := range part {
-			want := ChainHash(previous, entries+1, e.body)
-			if e.number != entries+1 || !bytes.Equal(want, e.hash) || !e.consistent() {
-				return entries, entries + 1, nil
-			}
-			entries, previous = e.number, e.hash
-			if see != nil {
-				see(e.number, e.hash)
-			}
-		}
-	}
-}
-
-// entry is an event as it is stored.
-type entry struct {
-	number                        int64
-	hash                          []byte
-	body                          string
-	id, organization, typ, action string
-	at                            counterfoil.Instant
-	user, token                   string
-}
-
-const entryColumns = "seq, hash, body, id, organization, type, action, at, user_uuid, token"
-
-func scanEntry(r scanner) (e entry, err error) {
-	return e, r.Scan(&e.number, &e.hash, &e.body, &e.id, &e.organization, &e.typ, &e.action, &e.at, &e.user, &e.token)
-}
-
-// consistent reports whether the columns that queries go by say what the hashed body says.
-func (e *entry) consistent() bool {
-	var in counterfoil.Event
-	if json.Unmarshal([]byte(e.body), &in) != nil {
-		return false
-	}
-	return in.ID == e.id && in.OrganizationID == e.organization && in.Type == e.typ && in.Action == e.action &&
-		counterfoil.At(in.Timestamp) == e.at && in.User.UUID == e.user && eventToken(&in) == e.token
 }
 
 // collect runs a query and scans every row.

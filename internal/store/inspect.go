@@ -17,8 +17,12 @@ import (
 // Entries returns up to limit entries of the log after number, as they are stored. It crosses organizations: the chain is
 // one.
 func (tx *Tx) Entries(number int64, limit int) ([]counterfoil.LogEntry, error) {
-	return collect(tx.q, func(r scanner) (e counterfoil.LogEntry, err error) { return e, r.Scan(&e.Number, &e.Body, &e.Hash) },
-		"SELECT seq, body, hash FROM events WHERE seq > $1 ORDER BY seq LIMIT $2", number, limit)
+	list, err := entriesAfter(tx.q, number, limit)
+	out := make([]counterfoil.LogEntry, len(list))
+	for i, e := range list {
+		out[i] = e.LogEntry
+	}
+	return out, err
 }
 
 // LastEntry returns the number and hash of the log's last entry, 0 and nil when there is none. It crosses organizations:
@@ -30,12 +34,12 @@ func (tx *Tx) LastEntry() (number int64, hash []byte, err error) {
 
 // Inspect is VerifyChain on a database that is only read: no lock is taken and no schema changed, so that a server may run
 // on it meanwhile. see, if not nil, is told each good entry's number and hash.
-func Inspect(ctx context.Context, c Config, see func(number int64, hash []byte)) (entries, bad int64, err error) {
+func Inspect(ctx context.Context, c Config, see func(number int64, hash []byte)) (chain Chain, bad int64, err error) {
 	var e engine
 	if c.DatabaseURL != "" {
 		config, err := pgx.ParseConfig(c.DatabaseURL)
 		if err != nil {
-			return 0, 0, errors.New("the database URL is not one that PostgreSQL understands (postgres://user:password@host:port/name)")
+			return chain, 0, errors.New("the database URL is not one that PostgreSQL understands (postgres://user:password@host:port/name)")
 		}
 		db := stdlib.OpenDB(*config)
 		defer db.Close()
@@ -43,11 +47,11 @@ func Inspect(ctx context.Context, c Config, see func(number int64, hash []byte))
 	} else {
 		path := filepath.Join(c.Dir, databaseFile)
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return 0, 0, errors.New("there is no database in " + c.Dir)
+			return chain, 0, errors.New("there is no database in " + c.Dir)
 		}
 		db, err := sql.Open("sqlite", sqliteDSN(path, readOnly))
 		if err != nil {
-			return 0, 0, err
+			return chain, 0, err
 		}
 		defer db.Close()
 		one := &sqliteEngine{readDB: db, readers: make(chan *sqliteConn, 1), closed: make(chan struct{})}

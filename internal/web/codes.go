@@ -44,6 +44,7 @@ var codes = [...]row{
 	{counterfoil.CodeAlreadyCreated, http.StatusConflict, "Already created by an earlier request"},
 	{counterfoil.CodeWouldLockOut, http.StatusConflict, "The rule would lock you out"},
 
+	{counterfoil.CodeCursorExpired, http.StatusGone, "What comes next was removed"},
 	{counterfoil.CodeVersionMismatch, http.StatusPreconditionFailed, "Changed since it was read"},
 	{counterfoil.CodeBodyTooLarge, http.StatusRequestEntityTooLarge, "The body is too large"},
 	{counterfoil.CodeUnsupportedMediaType, http.StatusUnsupportedMediaType, "Unsupported media type"},

@@ -22,6 +22,7 @@ var contract = map[int]string{
 	405: "method_not_allowed",
 	406: "not_acceptable",
 	409: "name_taken in_use last_owner already_revoked already_created would_lock_out",
+	410: "cursor_expired",
 	412: "version_mismatch",
 	413: "body_too_large",
 	415: "unsupported_media_type",
