@@ -137,7 +137,7 @@ var probes = map[string]probe{
 	"Retaining":       {crosses: "it is the instance's own housekeeping"},
 	"RemovedThrough":  {crosses: "a number alone shows nothing; TestRetention asks that it is the organization's"},
 	"Removable":       {reads: func(tx *Tx, _ world) (any, error) { return tx.Removable(math.MaxInt64) }},
-	"AnnounceRemoval": {writes: func(tx *Tx, _ world) (any, error) { return done(tx.AnnounceRemoval(tx.Now()+1)) }},
+	"AnnounceRemoval": {writes: func(tx *Tx, _ world) (any, error) { return done(tx.AnnounceRemoval(tx.Now() + 1)) }},
 	"Retention":       {crosses: "it is keyed by the transaction's organization, and a number alone shows nothing"},
 	"SetRetention":    {writes: func(tx *Tx, _ world) (any, error) { return done(tx.SetRetention(77)) }},
 	"UnsetRetention":  {writes: func(tx *Tx, _ world) (any, error) { return done(tx.UnsetRetention()) }},
