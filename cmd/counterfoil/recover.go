@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,18 +16,21 @@ import (
 )
 
 type recoverCmd struct {
-	storage `embed:""`
-	outFile `embed:""`
-	Expires expiry `default:"24h" placeholder:"WHEN" help:"90d, 12h, 30m, a time such as 2027-01-31 (UTC) or 2027-01-31T09:00:00Z, or never. Default 24h."`
-	JSON    bool   `name:"json" help:"Print JSON."`
+	storage   `embed:""`
+	outFile   `embed:""`
+	Member    string `placeholder:"EMAIL" help:"A person who lost what they sign in with: print a link that sets a new password. Their password, device, passkeys and recovery codes are removed."`
+	PublicURL string `setting:"" placeholder:"URL" help:"Where browsers reach the pages. Default http://localhost:8080."`
+	Expires   expiry `default:"24h" placeholder:"WHEN" help:"90d, 12h, 30m, a time such as 2027-01-31 (UTC) or 2027-01-31T09:00:00Z, or never. Default 24h."`
+	JSON      bool   `name:"json" help:"Print JSON."`
 }
 
 func (recoverCmd) Help() string {
-	return `For when no system token is left. It works while no server runs on the database, and with its instance key. The value alone goes to stdout, everything else to stderr; the log tells of it.
+	return `For when no system token is left, or nobody who could let somebody in again. It works while no server runs on the database, and with its instance key. The value or the link alone goes to stdout, everything else to stderr; the log tells of it.
 
-Example:
+Examples:
 
-	counterfoil recover --data /var/lib/counterfoil > system.token`
+	counterfoil recover --data /var/lib/counterfoil > system.token
+	counterfoil recover --data /var/lib/counterfoil --member ada@example.com`
 }
 
 func (c *recoverCmd) Run(ctx context.Context, s *session) error {
@@ -34,6 +38,9 @@ func (c *recoverCmd) Run(ctx context.Context, s *session) error {
 }
 
 func (c *recoverCmd) run(ctx context.Context, s *session) error {
+	if c.Member != "" {
+		return c.member(ctx, s)
+	}
 	created, err := c.recover(ctx)
 	if created.Secret == "" {
 		return err
@@ -48,26 +55,56 @@ func (c *recoverCmd) run(ctx context.Context, s *session) error {
 
 // recover makes a system token with every permission, without asking for another.
 func (c *recoverCmd) recover(ctx context.Context) (created counterfoil.Created, err error) {
+	err = c.within(ctx, func(core *server.Core) (err error) {
+		draft := counterfoil.Draft{Kind: counterfoil.KindSystem, Name: "recovered", Permissions: core.Registry.Rules.InForce.Catalogue().All()}
+		c.Expires.of(&draft)
+		created, err = core.Registry.CreateToken(ctx, registry.Operator(), "", draft)
+		return err
+	})
+	return created, err
+}
+
+// member prints a link that lets a person in again.
+func (c *recoverCmd) member(ctx context.Context, s *session) error {
+	return c.within(ctx, func(core *server.Core) error {
+		core.Registry.ConsoleURL = cmp.Or(c.PublicURL, "http://localhost:8080")
+		org, id, err := core.Registry.MemberByEmail(ctx, registry.Operator(), c.Member)
+		if err != nil {
+			return err
+		}
+		link, err := core.Registry.ResetSignIn(ctx, registry.Operator(), org, id)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return s.json(map[string]any{"url": link.URL, "expires_at": link.ExpiresAt})
+		}
+		s.say("Whoever opens this sets a new password for %s, once, until %s:", c.Member, link.ExpiresAt.UTC().Format("2006-01-02 15:04 UTC"))
+		_, err = fmt.Fprintln(s.out, link.URL)
+		return err
+	})
+}
+
+// within opens the instance, which must be set up, and closes it again.
+func (c *recoverCmd) within(ctx context.Context, fn func(*server.Core) error) (err error) {
 	if err := c.exists(); err != nil {
-		return created, err
+		return err
 	}
 	config := c.storage.config()
 	config.Logger = slog.New(slog.DiscardHandler)
 	core, err := server.Open(ctx, config)
 	if err != nil {
-		return created, err
+		return err
 	}
 	defer func() { err = errors.Join(err, core.Close()) }()
 	ready, err := core.Registry.IsSetUp(ctx)
 	if err != nil {
-		return created, err
+		return err
 	}
 	if !ready {
-		return created, c.notSetUp()
+		return c.notSetUp()
 	}
-	draft := counterfoil.Draft{Kind: counterfoil.KindSystem, Name: "recovered", Permissions: core.Registry.Rules.InForce.Catalogue().All()}
-	c.Expires.of(&draft)
-	return core.Registry.CreateToken(ctx, registry.Operator(), "", draft)
+	return fn(core)
 }
 
 // exists refuses a place that holds nothing to recover: opening it would make a database and a key there.

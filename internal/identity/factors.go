@@ -20,9 +20,6 @@ const (
 	FactorProduct  = "product"  // the product that vouched for the person
 )
 
-// ticketSignIn is a sign-in that is half done.
-const ticketSignIn = "sign_in"
-
 // halfDone is what a half-done sign-in remembers.
 type halfDone struct {
 	Method   string `json:"method"`
@@ -68,7 +65,7 @@ func (i *Identity) seconds(tx *store.Tx, user string) (factors []string, err err
 
 // wait makes the ticket of a sign-in that wants a further proof.
 func (i *Identity) wait(tx *store.Tx, user store.User, method string) (value string, err error) {
-	return i.ticket(tx, store.Ticket{Kind: ticketSignIn, User: user.ID}, halfDone{Method: method}, halfDoneLife)
+	return i.ticket(tx, store.Ticket{Kind: store.TicketSignIn, User: user.ID}, halfDone{Method: method}, halfDoneLife)
 }
 
 // ticket stores a ticket that is good for a while and returns its value.
@@ -104,7 +101,7 @@ func (i *Identity) Factors(ctx context.Context, ticket string) (factors []string
 	}
 	err = i.Store.View(ctx, "", func(tx *store.Tx) error {
 		var t store.Ticket
-		if t, found, err = tx.Ticket(ticketSignIn, digest); err != nil || !found {
+		if t, found, err = tx.Ticket(store.TicketSignIn, digest); err != nil || !found {
 			return err
 		}
 		factors, err = i.seconds(tx, t.User)
@@ -120,7 +117,7 @@ func (i *Identity) second(ctx context.Context, value, factor string, at Place, p
 	}
 	var who store.Ticket
 	err = i.Store.View(ctx, "", func(tx *store.Tx) (err error) {
-		who, ok, err = tx.Ticket(ticketSignIn, digest)
+		who, ok, err = tx.Ticket(store.TicketSignIn, digest)
 		return err
 	})
 	if err != nil {
@@ -135,7 +132,7 @@ func (i *Identity) second(ctx context.Context, value, factor string, at Place, p
 	var refusal error
 	err = i.Store.Update(ctx, "", store.ForTokens, func(tx *store.Tx) error {
 		out, refusal = Outcome{}, nil
-		t, found, err := tx.TicketForUpdate(ticketSignIn, digest)
+		t, found, err := tx.TicketForUpdate(store.TicketSignIn, digest)
 		if err != nil {
 			return err
 		}

@@ -406,3 +406,50 @@ func TestEnter(t *testing.T) {
 		}
 	})
 }
+
+// Somebody who lost everything that they sign in with is let in again by a link, and by nothing else any more.
+func TestResetSignIn(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		acme, bolt := w.organization("Acme"), w.organization("Bolt")
+		ann := w.member(acme, "ann@example.com", counterfoil.MemberActive)
+		w.password(ann.UserID, good)
+		value := ""
+		if out, err := w.SignIn(t.Context(), "ann@example.com", good, home); err != nil {
+			t.Fatal(err)
+		} else {
+			value = out.Value
+		}
+		_, codes := w.enrol(w.session(value))
+		half, err := w.SignIn(t.Context(), "ann@example.com", good, home)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.events(acme)
+		link, err := w.registry.ResetSignIn(t.Context(), admin, acme, ann.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.expectEvents(acme, "totp/device_deleted", "password/password_reset_requested")
+		if _, found, _ := w.Session(t.Context(), value, home); found {
+			t.Error("a session from before is good")
+		}
+		_, err = w.SignInRecovery(t.Context(), half.Ticket, codes[0], home)
+		refused(t, err, counterfoil.CodeMissingCredentials, "Begin again")
+		_, err = w.SignIn(t.Context(), "ann@example.com", good, home)
+		refused(t, err, counterfoil.CodeMissingCredentials, "do not belong together")
+
+		w.member(bolt, "ann@example.com", counterfoil.MemberActive) // the operator's link is no organization's
+		const next = "quite another sentence"
+		if err := w.ResetPassword(t.Context(), w.ticketIn(link.URL, "/reset"), next, home); err != nil {
+			t.Fatal(err)
+		}
+		w.signIn("ann@example.com", next)
+
+		invited, err := w.registry.Invite(t.Context(), admin, acme, counterfoil.MemberDraft{Email: "bob@example.com", Name: "Bob"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = w.registry.ResetSignIn(t.Context(), admin, acme, invited.Member.ID)
+		refused(t, err, counterfoil.CodeInvalidRequest, "not joined")
+	})
+}

@@ -91,7 +91,7 @@ func (i *Identity) halfDone(tx *store.Tx, value string) (store.Ticket, error) {
 	if !ok {
 		return store.Ticket{}, errHalfDone
 	}
-	t, found, err := tx.Ticket(ticketSignIn, digest)
+	t, found, err := tx.Ticket(store.TicketSignIn, digest)
 	if err == nil && !found {
 		err = errHalfDone
 	}

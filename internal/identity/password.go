@@ -155,7 +155,7 @@ func (i *Identity) RemovePassword(ctx context.Context, s Session, at Place) erro
 		if err := tx.DeletePassword(user.ID); err != nil {
 			return err
 		}
-		if err := tx.DeleteTickets(ticketSignIn, user.ID, ""); err != nil {
+		if err := tx.DeleteTickets(store.TicketSignIn, user.ID, ""); err != nil {
 			return err
 		}
 		return i.record(tx, at, user, "", happening{typ: "password", action: "password_changed", proven: true, metadata: map[string]any{"removed": true}})
@@ -168,7 +168,7 @@ func (i *Identity) setPassword(tx *store.Tx, user store.User, hash, except strin
 	if err := tx.SetPassword(user.ID, hash); err != nil {
 		return err
 	}
-	for _, kind := range []string{store.TicketReset, ticketSignIn} {
+	for _, kind := range []string{store.TicketReset, store.TicketSignIn} {
 		if err := tx.DeleteTickets(kind, user.ID, ""); err != nil {
 			return err
 		}

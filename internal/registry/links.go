@@ -51,7 +51,7 @@ func (r *Registry) Invite(ctx context.Context, c Caller, org string, draft count
 		if err != nil {
 			return err
 		}
-		link, err = w.link(m)
+		link, err = w.link(m, org)
 		return err
 	})
 	return link, err
@@ -64,29 +64,11 @@ func (r *Registry) Invite(ctx context.Context, c Caller, org string, draft count
 // a password is refused for a person whom another organization has too, because it would open that.
 func (r *Registry) LinkMember(ctx context.Context, c Caller, org, id string) (link MemberLink, err error) {
 	_, err = r.do(ctx, c, org, OpLinkMember, func(w *work) error {
-		if err := w.person(); err != nil {
-			return err
-		}
-		m, err := w.memberToChange(id)
+		m, err := w.memberToLink(id, false)
 		if err != nil {
 			return err
 		}
-		if problems := w.assignProblems(m.Roles); len(problems) > 0 {
-			return counterfoil.Refuse(counterfoil.CodeMissingPermission, "Their roles hold more than yours, and a link would open it all: "+problems[0].Detail+".")
-		}
-		if m.Status != counterfoil.MemberInvited {
-			list, err := w.tx.Memberships(m.UserID)
-			if err != nil {
-				return err
-			}
-			for _, other := range list {
-				if other.Organization.ID != org && other.Member.Status != counterfoil.MemberInvited {
-					return counterfoil.Refuse(counterfoil.CodeMissingPermission,
-						"They set their password themselves, by \"Forgot password\" on the sign-in page: it opens more than this organization.")
-				}
-			}
-		}
-		if link, err = w.link(m); err != nil {
+		if link, err = w.link(m, org); err != nil {
 			return err
 		}
 		if link.Purpose == store.TicketInvitation {
@@ -99,6 +81,33 @@ func (r *Registry) LinkMember(ctx context.Context, c Caller, org, id string) (li
 	return link, err
 }
 
+// memberToLink finds a member for whom the caller may make a link; anywhere: also one whom another organization has.
+func (w *work) memberToLink(id string, anywhere bool) (m counterfoil.Member, err error) {
+	if err := w.person(); err != nil {
+		return m, err
+	}
+	if m, err = w.memberToChange(id); err != nil {
+		return m, err
+	}
+	if problems := w.assignProblems(m.Roles); len(problems) > 0 {
+		return m, counterfoil.Refuse(counterfoil.CodeMissingPermission, "Their roles hold more than yours, and a link would open it all: "+problems[0].Detail+".")
+	}
+	if m.Status == counterfoil.MemberInvited || anywhere {
+		return m, nil
+	}
+	list, err := w.tx.Memberships(m.UserID)
+	if err != nil {
+		return m, err
+	}
+	for _, other := range list {
+		if other.Organization.ID != w.tx.Organization() && other.Member.Status != counterfoil.MemberInvited {
+			return m, counterfoil.Refuse(counterfoil.CodeMissingPermission,
+				"They set their password themselves, by \"Forgot password\" on the sign-in page: it opens more than this organization.")
+		}
+	}
+	return m, nil
+}
+
 // person refuses tokens: a link would let them become somebody.
 func (w *work) person() error {
 	if w.caller.TokenID != "" {
@@ -107,16 +116,16 @@ func (w *work) person() error {
 	return nil
 }
 
-// link makes the ticket that fits the member's status.
-func (w *work) link(m counterfoil.Member) (MemberLink, error) {
+// link makes the ticket that fits the member's status. An organization's is void once another one has the person too.
+func (w *work) link(m counterfoil.Member, organization string) (MemberLink, error) {
 	link, page, life := MemberLink{Member: m, Purpose: store.TicketReset}, "/reset", int64(resetLife)
 	if m.Status == counterfoil.MemberInvited {
 		link.Purpose, page, life = store.TicketInvitation, "/invitation", invitationLife
 	}
-	if err := w.tx.DeleteTickets(link.Purpose, m.UserID, w.tx.Organization()); err != nil {
+	if err := w.tx.DeleteTickets(link.Purpose, m.UserID, organization); err != nil {
 		return MemberLink{}, err
 	}
-	t := store.Ticket{Kind: link.Purpose, User: m.UserID, Organization: w.tx.Organization(), ExpiresAt: w.tx.Now().Plus(life)}
+	t := store.Ticket{Kind: link.Purpose, User: m.UserID, Organization: organization, ExpiresAt: w.tx.Now().Plus(life)}
 	value, err := w.ticket(t, map[string]string{"member": m.ID})
 	link.URL, link.ExpiresAt = w.r.page(page, value), t.ExpiresAt.Time()
 	return link, err

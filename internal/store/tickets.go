@@ -17,6 +17,7 @@ const (
 	TicketInvitation = "invitation"      // Data: {"member"}
 	TicketReset      = "password_reset"  // Organization: the one whose admin made it; empty: it was mailed
 	TicketConsole    = "console_session" // Data: {"member","return_url"}
+	TicketSignIn     = "sign_in"         // a sign-in that is half done
 )
 
 const ticketColumns = "kind, user_id, organization, data, created_at, expires_at"
