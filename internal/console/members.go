@@ -19,6 +19,8 @@ func memberPages() []page {
 		{method: get, path: at + "/{id}", who: member, needs: read, show: (*visit).member},
 		{method: post, path: at + "/{id}/roles", who: member, needs: write, fresh: true, form: "/members", show: (*visit).saveMemberRoles},
 		{method: post, path: at + "/{id}/link", who: member, needs: write, fresh: true, form: "/members", show: (*visit).linkMember},
+		{method: get, path: at + "/{id}/reset", who: member, needs: write, show: (*visit).askResetSignIn},
+		{method: post, path: at + "/{id}/reset", who: member, needs: write, fresh: true, form: "/members", show: (*visit).resetSignIn},
 		{method: get, path: at + "/{id}/suspend", who: member, needs: write, show: (*visit).askSuspend},
 		{method: post, path: at + "/{id}/suspend", who: member, needs: write, fresh: true, form: "/members", show: (*visit).suspend},
 		{method: post, path: at + "/{id}/reactivate", who: member, needs: write, fresh: true, form: "/members", show: (*visit).reactivate},

@@ -16,6 +16,9 @@ func (r *Registry) ResetSignIn(ctx context.Context, c Caller, org, id string) (l
 		if err != nil {
 			return err
 		}
+		if m.ID == w.member.ID {
+			return counterfoil.Refuse(counterfoil.CodeInvalidRequest, "This is you: you change how you sign in on the page of your account.")
+		}
 		if m.Status == counterfoil.MemberInvited {
 			return counterfoil.Refuse(counterfoil.CodeInvalidRequest, "They have not joined yet: send the invitation again.")
 		}
