@@ -11,6 +11,9 @@ import (
 // MaxIPRuleLines is how many lines, comments included, the text of an IP filter may have.
 const MaxIPRuleLines = 5000
 
+// MaxIPRulesLength is how many characters the text of an IP filter may have.
+const MaxIPRulesLength = 60_000
+
 // IPRules is the compiled text of an IP filter (H5): the first rule that matches decides, and no match denies. It is
 // immutable and may be shared. A nil *IPRules denies every address.
 type IPRules struct {

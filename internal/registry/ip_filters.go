@@ -3,8 +3,10 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/rules"
@@ -43,12 +45,43 @@ func (w *work) ipFilter(id string) (store.IPFilter, error) {
 	return store.IPFilter{}, errNotFound
 }
 
+// IPFilterUse is what stands under a filter: the policies that enforce it, and how many tokens that are not revoked have it
+// as their own.
+type IPFilterUse struct {
+	Policies []counterfoil.Kind
+	Tokens   int64
+}
+
+// IPFilterUses says what uses the organization's filters, by their ids. A filter that nothing uses is not among them.
+func (r *Registry) IPFilterUses(ctx context.Context, c Caller, org string) (uses map[string]IPFilterUse, err error) {
+	err = r.view(ctx, c, org, OpReadIPFilters, func(w *work) (err error) {
+		uses, err = w.ipFilterUses()
+		return err
+	})
+	return uses, err
+}
+
+func (w *work) ipFilterUses() (map[string]IPFilterUse, error) {
+	tokens, err := w.tx.IPFilterUsers()
+	uses := map[string]IPFilterUse{}
+	for id, n := range tokens {
+		uses[id] = IPFilterUse{Tokens: n}
+	}
+	for _, p := range w.rules.Policies {
+		if p.EnforcedIPFilter != nil {
+			use := uses[*p.EnforcedIPFilter]
+			use.Policies = append(use.Policies, p.Kind)
+			uses[*p.EnforcedIPFilter] = use
+		}
+	}
+	return uses, err
+}
+
 // CreateIPFilter adds a named filter (H5).
 func (r *Registry) CreateIPFilter(ctx context.Context, c Caller, org string, draft counterfoil.IPFilterDraft) (counterfoil.IPFilter, error) {
 	return create(r, ctx, c, org, OpCreateIPFilter, func(w *work) (f counterfoil.IPFilter, _ string, err error) {
 		problems := filterNameProblem(draft.Name)
-		_, found := counterfoil.ParseIPRules(draft.Rules)
-		if err := counterfoil.Invalid(append(problems, found...)); err != nil {
+		if err := counterfoil.Invalid(append(problems, rulesProblems(draft.Rules)...)); err != nil {
 			return f, "", err
 		}
 		f = counterfoil.IPFilter{ID: store.NewID("ipf"), Name: draft.Name, Rules: draft.Rules, CreatedAt: w.tx.Now().Time(), UpdatedAt: w.tx.Now().Time()}
@@ -66,6 +99,15 @@ func filterNameProblem(name string) []counterfoil.Problem {
 		return []counterfoil.Problem{invalid("/name", "a name does not begin with ipf_")}
 	}
 	return nameProblem("/name", name)
+}
+
+// rulesProblems checks the text of a filter's rules.
+func rulesProblems(text string) []counterfoil.Problem {
+	if utf8.RuneCountInString(text) > counterfoil.MaxIPRulesLength {
+		return []counterfoil.Problem{invalid("/rules", fmt.Sprintf("the rules of an IP filter have at most %d characters", counterfoil.MaxIPRulesLength))}
+	}
+	_, found := counterfoil.ParseIPRules(text)
+	return found
 }
 
 func taken(err error) error {
@@ -94,8 +136,7 @@ func (r *Registry) EditIPFilter(ctx context.Context, c Caller, org, id string, e
 			}
 		}
 		if edit.Rules != nil {
-			_, found := counterfoil.ParseIPRules(*edit.Rules)
-			problems = append(problems, found...)
+			problems = append(problems, rulesProblems(*edit.Rules)...)
 			if *edit.Rules != f.Rules {
 				diff.note("rules", f.Rules, *edit.Rules)
 				f.Rules = *edit.Rules
@@ -126,16 +167,14 @@ func (r *Registry) DeleteIPFilter(ctx context.Context, c Caller, org, id string)
 		if err != nil {
 			return err
 		}
-		for _, p := range w.rules.Policies {
-			if p.EnforcedIPFilter != nil && *p.EnforcedIPFilter == f.ID {
-				return counterfoil.Refuse(counterfoil.CodeInUse, "The security policy for "+string(p.Kind)+" tokens enforces this IP filter.")
-			}
-		}
-		users, err := w.tx.IPFilterUsers(f.ID)
+		uses, err := w.ipFilterUses()
 		if err != nil {
 			return err
 		}
-		if users > 0 {
+		if kinds := uses[f.ID].Policies; len(kinds) > 0 {
+			return counterfoil.Refuse(counterfoil.CodeInUse, "The security policy for "+string(kinds[0])+" tokens enforces this IP filter.")
+		}
+		if uses[f.ID].Tokens > 0 {
 			return counterfoil.Refuse(counterfoil.CodeInUse, "Tokens use this IP filter. Take it off them first: list them with ?ip_filter="+f.ID+".")
 		}
 		if err := w.tx.DeleteIPFilter(f.ID); err != nil {

@@ -148,8 +148,8 @@ func testHolders(t *testing.T, s *fixture) {
 		return firstError(tx.UpdateToken(tokens[0]), tx.InsertToken(newToken(tokenID())))
 	})
 	for id, want := range map[string]int64{filter: 2, "": 0, NewID("ipf"): 0} {
-		if got := read(t, s, org, func(tx *Tx) (int64, error) { return tx.IPFilterUsers(id) }); got != want {
-			t.Errorf("%d use filter %q, want %d", got, id, want)
+		if got := read(t, s, org, func(tx *Tx) (map[string]int64, error) { return tx.IPFilterUsers() }); got[id] != want {
+			t.Errorf("%v use filter %q, want %d", got, id, want)
 		}
 	}
 }

@@ -86,10 +86,21 @@ func (tx *Tx) DeleteIPFilter(id string) error {
 	return tx.touchRules()
 }
 
-// IPFilterUsers counts the tokens that are not revoked and have the filter as their own.
-func (tx *Tx) IPFilterUsers(id string) (n int64, err error) {
-	err = tx.q.row("SELECT COUNT(*) FROM tokens WHERE organization=$1 AND ip_filter=$2 AND ip_filter <> '' AND revoked_at=0", tx.org, id).Scan(&n)
-	return n, err
+// IPFilterUsers counts, by the filter's id, the tokens that are not revoked and have a filter of their own.
+func (tx *Tx) IPFilterUsers() (map[string]int64, error) {
+	type users struct {
+		filter string
+		n      int64
+	}
+	list, err := collect(tx.q, func(r scanner) (u users, err error) {
+		err = r.Scan(&u.filter, &u.n)
+		return u, err
+	}, "SELECT ip_filter, COUNT(*) FROM tokens WHERE organization=$1 AND ip_filter <> '' AND revoked_at=0 GROUP BY ip_filter", tx.org)
+	by := map[string]int64{}
+	for _, u := range list {
+		by[u.filter] = u.n
+	}
+	return by, err
 }
 
 // Roles returns the roles of the organization's own in the order of their names.

@@ -90,11 +90,14 @@ var probes = map[string]probe{
 	"Rules":               {reads: func(tx *Tx, _ world) (any, error) { return found(tx.Rules()) }},
 	"Policies":            {reads: func(tx *Tx, _ world) (any, error) { return tx.Policies() }},
 	"IPFilters":           {reads: func(tx *Tx, _ world) (any, error) { return tx.IPFilters() }},
-	"IPFilterUsers":       {reads: func(tx *Tx, a world) (any, error) { return tx.IPFilterUsers(a.filter) }},
-	"Roles":               {reads: func(tx *Tx, _ world) (any, error) { return tx.Roles() }},
-	"RoleHolders":         {reads: func(tx *Tx, _ world) (any, error) { return tx.RoleHolders(marked) }},
-	"RoleCounts":          {reads: func(tx *Tx, _ world) (any, error) { return tx.RoleCounts() }},
-	"MembersWith":         {reads: func(tx *Tx, _ world) (any, error) { return tx.MembersWith(marked, 1000) }},
+	"IPFilterUsers": {reads: func(tx *Tx, a world) (any, error) {
+		users, err := tx.IPFilterUsers()
+		return users[a.filter], err
+	}},
+	"Roles":       {reads: func(tx *Tx, _ world) (any, error) { return tx.Roles() }},
+	"RoleHolders": {reads: func(tx *Tx, _ world) (any, error) { return tx.RoleHolders(marked) }},
+	"RoleCounts":  {reads: func(tx *Tx, _ world) (any, error) { return tx.RoleCounts() }},
+	"MembersWith": {reads: func(tx *Tx, _ world) (any, error) { return tx.MembersWith(marked, 1000) }},
 	"LiveTokens": {reads: func(tx *Tx, a world) (any, error) {
 		n, err := tx.LiveTokens([]string{a.owner}, nil)
 		return n[a.owner], err
