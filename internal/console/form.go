@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -38,6 +39,15 @@ func (f *form) fault(name string) string { return strings.Join(f.faults[name], "
 func (f *form) general() []string { return f.other }
 
 func (f *form) bad() bool { return len(f.faults)+len(f.other) > 0 }
+
+// everyFault is what is wrong, of the fields and of the form as a whole.
+func (f *form) everyFault() []string {
+	all := slices.Clone(f.other)
+	for _, name := range slices.Sorted(maps.Keys(f.faults)) {
+		all = append(all, f.fault(name))
+	}
+	return all
+}
 
 func (f *form) wrong(name, text string) { f.faults[name] = append(f.faults[name], sentence(text)) }
 

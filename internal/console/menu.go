@@ -32,6 +32,7 @@ var menu = []entry{
 	{orgSettings, "/roles", "Roles", "badge-check", counterfoil.PermMembersRead},
 	{orgSettings, "/refusals", "Refusals", "circle-x", counterfoil.PermTokensRead},
 	{orgSettings, "/activity", "Activity log", "activity", counterfoil.PermActivityRead},
+	{orgSettings, "/policies", "Security policies", "shield", counterfoil.PermPoliciesRead},
 	{connected, "/integrations", "Events reporting", "plug", counterfoil.PermTokensWrite},
 }
 
