@@ -129,7 +129,7 @@ func eventWho(e *counterfoil.Event) string {
 		return e.User.UUID
 	case e.Initiator == "operator":
 		return "The operator"
-	case e.Initiator == "expiry", e.Initiator == "check":
+	case e.Initiator == "expiry", e.Initiator == "check", e.Initiator == "use":
 		return "The service"
 	case e.Actor.Kind == "product":
 		return cmp.Or(e.Initiator, "The product")

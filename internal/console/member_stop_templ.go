@@ -653,7 +653,7 @@ func narrowPage(v *visit, s *stopping) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if roles := s.form.values["roles"]; len(roles) == 0 {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 57, "With no role they hold nothing.")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 57, "With no role they hold nothing, and lose:")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -671,7 +671,7 @@ func narrowPage(v *visit, s *stopping) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 59, " they do not hold any more:")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 59, " alone they do not hold any more:")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

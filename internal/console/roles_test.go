@@ -81,7 +81,7 @@ func TestRolesOfAMember(t *testing.T) {
 	owner.does(at+"/roles", "roles", "viewer", "roles", "operator").says(200, "Saved.", "!Take permissions")
 	token := must[counterfoil.Created](t)(d.System().CreateToken(context.Background(), d.Organization.ID,
 		counterfoil.Draft{Kind: counterfoil.KindPersonal, Name: "Writer", Owner: alan.ID, Permissions: counterfoil.NewPermissions("devices:write", "sites:read")}))
-	owner.post(at+"/roles", "roles", "viewer").says(200, "Take permissions from “ "+alan.Name+" ”?", "With viewer they do not hold any more: devices:write", "Writer loses devices:write", "!"+alan.Token.Token.Name)
+	owner.post(at+"/roles", "roles", "viewer").says(200, "Take permissions from “ "+alan.Name+" ”?", "With viewer alone they do not hold any more: devices:write", "Writer loses devices:write", "!"+alan.Token.Token.Name)
 	if m := d.member(t, alan.Email); len(m.Roles) != 2 {
 		t.Errorf("asking changed the roles to %v", m.Roles)
 	}
