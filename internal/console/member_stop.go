@@ -27,20 +27,26 @@ func (v *visit) stops(m *memberShown, keep *counterfoil.Permissions) (*stopping,
 	if err := v.liveTokens(m); err != nil {
 		return nil, err
 	}
-	for _, t := range m.tokens {
+	var err error
+	s.uses, err = v.stopsOf(m.tokens, keep)
+	return s, err
+}
+
+// stopsOf are those of the tokens that stop, with what used them: all, or those that have more than their owner keeps.
+func (v *visit) stopsOf(tokens []counterfoil.Token, keep *counterfoil.Permissions) (stops []tokenStop, err error) {
+	for _, t := range tokens {
 		stop := tokenStop{Token: t}
 		if keep != nil {
 			if stop.lost = t.EffectivePermissions.Beyond(*keep); len(stop.lost) == 0 {
 				continue
 			}
 		}
-		var err error
 		if stop.recent, err = v.c.Registry.TokenUses(v.r.Context(), v.caller(), v.org(), t.ID); err != nil {
 			return nil, err
 		}
-		s.uses = append(s.uses, stop)
+		stops = append(stops, stop)
 	}
-	return s, nil
+	return stops, nil
 }
 
 // accepted adds up the uses of the last 30 days.

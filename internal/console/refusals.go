@@ -120,7 +120,10 @@ func (v *visit) nextSteps(r *refusalView) (steps []nextStep) {
 		step("The token is gone, so nothing brings this back. Create another one, and put its value where this one is used.", "", "")
 		return steps
 	}
-	page, owner := v.tokenPath(r.token, ""), ""
+	page, owner, policy := v.tokenPath(r.token, ""), "", ""
+	if v.may(counterfoil.PermPoliciesRead) {
+		policy = v.path("/policies/%s", r.token.Kind)
+	}
 	if r.token.Owner != nil && r.token.Owner.Email != "" && v.may(counterfoil.PermMembersRead) {
 		owner = v.memberPath(r.token.Owner.ID, "")
 	}
@@ -140,11 +143,12 @@ func (v *visit) nextSteps(r *refusalView) (steps []nextStep) {
 	case counterfoil.CodeWrongAudience:
 		step("A token of an integration opens its own reader of the activity log and nothing else, and other tokens do not open Splunk's. Make one for this use.", "", "")
 	case counterfoil.CodeKindDisabled:
-		step("Tokens of this kind are switched off by the security policy. Switching them on again brings back all of them.", v.pageIf("/policies", counterfoil.PermPoliciesRead), "Open the policies")
+		step("Tokens of this kind are switched off by the security policy. Switching them on again brings back all of them.", policy, "Open the policy")
 	case counterfoil.CodeTokenExpired:
 		step("Edit the token's expiry: it works again with the same value.", page, "Open the token")
 	case counterfoil.CodeMaxLifetimeExceeded:
-		step("Edit the token's expiry, which renews it, or allow a longer lifetime in the security policy.", page, "Open the token")
+		step("Edit the token's expiry, which renews it.", page, "Open the token")
+		step("Or allow a longer lifetime in the security policy.", policy, "Open the policy")
 	case counterfoil.CodeIPNotAllowed:
 		step("If the address "+r.address()+" is right, allow it in the IP filter that decided; filters are read from the top, and the first line that matches decides.", v.pageIf("/ip-filters", counterfoil.PermIPFiltersRead), "Open the IP filters")
 		step("If it is a proxy's and not the client's, the gateway passes on the wrong address.", "", "")

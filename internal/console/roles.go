@@ -171,6 +171,12 @@ func (v *visit) saveRole() error {
 	if err != nil {
 		return err
 	}
+	if n, err := v.narrowsRole(r); err != nil || n != nil {
+		if err != nil {
+			return err
+		}
+		return v.show(200, r.role.Name, narrowRolePage(v, n))
+	}
 	version, err := strconv.ParseInt(f.get("version"), 10, 64)
 	if err != nil {
 		version = r.version - 1 // a form without it knows no version

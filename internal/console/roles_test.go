@@ -72,6 +72,22 @@ func TestRoleIsEditedByItsVersion(t *testing.T) {
 	}
 }
 
+// TestRoleThatHoldsLess shows what its holders' tokens lose before they do.
+func TestRoleThatHoldsLess(t *testing.T) {
+	d := newDesk(t)
+	owner, role := d.sits(d.Owner.ID), d.role(t, "keeper", "devices:read", "devices:write", "sites:read")
+	at := "/roles/" + role.ID
+	alan, _ := d.Member(t, "keeper")
+	grace, _ := d.Member(t, "keeper", "operator") // holds it by another role too
+	d.uses(alan.Token.Secret, "192.0.2.7", 3)
+	owner.post(at, "version", "1", "permissions", "devices:read", "permissions", "sites:read").
+		says(200, "Take permissions from the role “keeper”?", "The 2 members who have it do not hold any more, unless by another role: devices:write Tokens",
+			alan.Token.Token.Name+" "+alan.Name+" loses devices:write just now from 192.0.2.7 3", "!"+grace.Token.Token.Name)
+	owner.does(at, "version", "1", "permissions", "devices:read", "permissions", "sites:read", "step", "save").says(200, "Saved.", "Confirmed by 1 of 1 node", "2 of ")
+	owner.post(at, "version", "1", "permissions", "devices:read", "step", "save").says(409, "Somebody else changed this role")
+	owner.does(at, "version", "2", "permissions", "devices:read", "permissions", "sites:read", "permissions", "devices:write").says(200, "Saved.", "3 of ")
+}
+
 // TestRolesOfAMember gives and takes what may be given and taken, and shows what a member loses before they do.
 func TestRolesOfAMember(t *testing.T) {
 	d := newDesk(t)
