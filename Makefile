@@ -38,16 +38,22 @@ test: ## everything that must pass: what the tests need, the linters, all tests 
 	@tools/test.sh deps lint test-race test-norace test-nested
 
 .PHONY: deps
-deps: ## install what the tests need and this machine lacks: PostgreSQL, nginx, gcc, Python 3
+deps: ## install what the tests need and this machine lacks: PostgreSQL, nginx, gcc, Python 3, Chromium
 	@tools/deps.sh
 
 .PHONY: lint
-lint: lint-format lint-vet lint-static ## gofmt, go vet, staticcheck
+lint: lint-format lint-templ lint-vet lint-static ## gofmt, fresh pages, go vet, staticcheck
 
 .PHONY: lint-format
 lint-format:
 	@files=$$(find . -name '*.go' -not -path '*/testdata/*' -not -path './data/*' -print0 | xargs -0 gofmt -l); \
 	if [ -n "$$files" ]; then printf 'not formatted, run gofmt -w on:\n%s\n' "$$files" >&2; exit 1; fi
+
+.PHONY: lint-templ
+lint-templ:
+	@sum() { cat internal/console/*_templ.go | sha256sum; }; before=$$(sum); \
+	$(GO) tool -modfile=tools/templ.mod templ generate -path internal/console -log-level warn; \
+	if [ "$$(sum)" != "$$before" ]; then echo 'the pages were not generated from their templates; now they are: commit them' >&2; exit 1; fi
 
 .PHONY: lint-vet
 lint-vet:

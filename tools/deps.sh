@@ -35,6 +35,8 @@ have_postgres || missing "PostgreSQL 15 or later" "the store's tests run on both
 have_any nginx /usr/sbin/nginx /usr/local/sbin/nginx ||
 	missing "nginx" "the gateway tests put a real one before a real API" nginx
 have_any python3 || missing "Python 3" "the Splunk add-on is a Python program, and its tests run it" python3
+have_any chromium chromium-browser google-chrome google-chrome-stable ||
+	missing "Chromium" "a real browser drives the console through every page" "chromium fonts-dejavu-core"
 
 [ -n "$packages" ] || exit 0
 

@@ -6,16 +6,47 @@ const on = (type, selector, act) => document.addEventListener(type, (event) => {
 	if (found) act(found, event);
 });
 
-// Dialogs: data-dialog names the one to open.
+// Dialogs: data-dialog names one of the page to open. A link with data-modal fetches what it leads to and shows it over
+// this page; what cannot be shown so, such as a question who somebody is, is gone to. Focus comes back to the opener.
 on("click", "[data-dialog]", (button, event) => {
 	event.preventDefault();
 	document.getElementById(button.dataset.dialog).showModal();
 });
 on("click", "[data-close]", (button, event) => {
+	const dialog = button.closest("dialog");
+	if (!dialog) return;
 	event.preventDefault();
-	button.closest("dialog").close();
+	dialog.close();
 });
 for (const dialog of document.querySelectorAll("dialog[data-open]")) dialog.showModal();
+on("click", "a[data-modal]", async (link, event) => {
+	if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return; // a tab or window of its own
+	event.preventDefault();
+	if (link.dataset.opening) return;
+	link.dataset.opening = "1";
+	try {
+		const answer = await fetch(link.href, { headers: { "X-Fragment": "1" } });
+		if (!answer.ok || answer.redirected) throw answer;
+		overlay(link, await answer.text());
+	} catch {
+		location.assign(link.href);
+	} finally {
+		delete link.dataset.opening;
+	}
+});
+function overlay(link, content) {
+	const dialog = document.createElement("dialog");
+	dialog.innerHTML = content; // our own server's escaped HTML; scripts in it do not run
+	dialog.setAttribute("aria-label", dialog.querySelector("h1")?.textContent ?? link.textContent.trim());
+	for (const form of dialog.querySelectorAll("form:not([action])")) form.action = link.href;
+	dialog.addEventListener("close", () => {
+		dialog.remove();
+		link.focus();
+	});
+	document.body.append(dialog);
+	dialog.showModal();
+	dialog.querySelector("a[data-close]")?.focus(); // the choice that changes nothing
+}
 
 // The side menu on a narrow screen, and menus that close when something else is meant.
 on("click", "[data-toggle]", (button) => {
