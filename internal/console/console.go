@@ -85,7 +85,7 @@ var accentForm = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
 
 func (c *Console) hasLogo() bool { return c.Logo != nil }
 
-// maxForm is the size of a form in bytes.
+// maxForm is the size of a form in bytes, unless the page takes a larger one.
 const maxForm = 256 << 10
 
 func (c *Console) handler(p *page) http.Handler {
@@ -95,7 +95,7 @@ func (c *Console) handler(p *page) http.Handler {
 		v.fail(errForeign)
 	}))
 	return foreign.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		r.Body = http.MaxBytesReader(w, r.Body, cmp.Or(p.size, maxForm))
 		v := c.visit(p, w, r)
 		if err := v.run(); err != nil {
 			v.fail(err)

@@ -33,6 +33,7 @@ var menu = []entry{
 	{orgSettings, "/refusals", "Refusals", "circle-x", counterfoil.PermTokensRead},
 	{orgSettings, "/activity", "Activity log", "activity", counterfoil.PermActivityRead},
 	{orgSettings, "/policies", "Security policies", "shield", counterfoil.PermPoliciesRead},
+	{orgSettings, "/ip-filters", "IP filters", "network", counterfoil.PermIPFiltersRead},
 	{connected, "/integrations", "Events reporting", "plug", counterfoil.PermTokensWrite},
 }
 

@@ -29,6 +29,9 @@ var policyKinds = []policyKind{
 	{counterfoil.KindIntegration, "Integration tokens", "For the tools that read the activity log."},
 }
 
+// noun is the tokens of the kind within a sentence.
+func (k policyKind) noun() string { return string(k.kind) + " tokens" }
+
 func (v *visit) policyKind() (policyKind, error) {
 	i := slices.IndexFunc(policyKinds, func(k policyKind) bool { return string(k.kind) == v.r.PathValue("kind") })
 	if i < 0 {

@@ -221,7 +221,7 @@ func (v *visit) savePolicy() error {
 }
 
 func (f *policyForm) savedWords() string {
-	words := "Saved. The policy for " + withinSentence(counterfoil.Permission{Title: f.title}) + " is in force."
+	words := "Saved. The policy for " + f.noun() + " is in force."
 	if f.preview != nil && f.preview.RefusedTokens > 0 {
 		words += " It refuses " + plural(int64(f.preview.RefusedTokens), "token") + " that worked before."
 	}

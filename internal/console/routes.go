@@ -21,6 +21,7 @@ type page struct {
 	who          audience
 	needs        string // permission
 	fresh        bool   // wants a proof of the last ten minutes (step-up)
+	size         int64  // of a form in bytes; 0: maxForm
 	form         string // of a form: the page of the organization that it is on, where somebody who signed in again goes
 	show         func(*visit) error
 }
@@ -32,5 +33,5 @@ const (
 
 // pages is every page. Each noun has its rows beside its handlers.
 func pages() []page {
-	return slices.Concat(homePages(), signInPages(), linkPages(), accountPages(), tokenPages(), memberPages(), rolePages(), refusalPages(), activityPages(), policyPages())
+	return slices.Concat(homePages(), signInPages(), linkPages(), accountPages(), tokenPages(), memberPages(), rolePages(), refusalPages(), activityPages(), policyPages(), ipFilterPages())
 }

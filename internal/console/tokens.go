@@ -44,6 +44,7 @@ type tokenList struct {
 	text   string
 	kind   counterfoil.Kind // of the whole list
 	owner  string
+	filter string // IP filter
 	counts registry.TokenCounts
 	page   counterfoil.Page[counterfoil.Token]
 	paged  bool // not the first page
@@ -62,7 +63,7 @@ func (v *visit) tokens(s *shelf) error {
 }
 
 func (v *visit) allTokens() error {
-	l := tokenList{path: v.path("/all-tokens"), kind: counterfoil.Kind(v.field("kind")), owner: v.field("owner")}
+	l := tokenList{path: v.path("/all-tokens"), kind: counterfoil.Kind(v.field("kind")), owner: v.field("owner"), filter: v.field("ip_filter")}
 	if !slices.Contains(counterfoil.PolicyKinds, l.kind) {
 		l.kind = ""
 	}
@@ -79,7 +80,7 @@ func (v *visit) readTokens(l *tokenList) (err error) {
 	if !slices.Contains(tokenSorts, l.sort) {
 		l.sort = "created_at"
 	}
-	q := registry.TokenQuery{Kind: l.kind, Owner: l.owner, Text: l.text, Sort: l.sort, Cursor: v.field("cursor"), Limit: tokensPerPage}
+	q := registry.TokenQuery{Kind: l.kind, Owner: l.owner, IPFilter: l.filter, Text: l.text, Sort: l.sort, Cursor: v.field("cursor"), Limit: tokensPerPage}
 	if l.shelf != nil {
 		q.Kind, q.Integration = l.shelf.kind, l.integration
 		if l.personal() {
@@ -119,6 +120,7 @@ func (l *tokenList) to(changes ...string) string {
 	set("q", l.text)
 	set("kind", string(l.kind))
 	set("owner", l.owner)
+	set("ip_filter", l.filter)
 	for i := 0; i+1 < len(changes); i += 2 {
 		set(changes[i], changes[i+1])
 	}
@@ -144,7 +146,7 @@ func (l *tokenList) next() string {
 
 // narrowed reports whether the list leaves out tokens because somebody asked for some.
 func (l *tokenList) narrowed() bool {
-	return l.show != "" || l.text != "" || l.paged || l.kind != "" || l.owner != ""
+	return l.show != "" || l.text != "" || l.paged || l.kind != "" || l.owner != "" || l.filter != ""
 }
 
 // tokenPath is the address of a page of one token.

@@ -102,7 +102,10 @@ async function refresh(form, asked) {
 	try {
 		const answer = await fetch(form.dataset.live, { method: "POST", body: new URLSearchParams(new FormData(form)), headers: { "X-Fragment": "1" } });
 		const text = await answer.text();
-		if (pending.get(form) === asked && answer.ok) into.innerHTML = text; // our own server's escaped HTML; scripts in it do not run
+		if (pending.get(form) === asked && answer.ok) {
+			into.innerHTML = text; // our own server's escaped HTML; scripts in it do not run
+			into.dispatchEvent(new Event("refreshed", { bubbles: true }));
+		}
 	} catch { /* the page goes on without */ }
 }
 for (const form of document.querySelectorAll("form[data-live]")) {
@@ -196,11 +199,42 @@ for (const picker of document.querySelectorAll("[data-picker]")) {
 	tell();
 }
 
-// The rules editor: line numbers beside the text.
+// The rules editor: line numbers beside the text, those coloured that a [data-line] with a data-tone names. Such a link
+// goes to its line.
 for (const area of document.querySelectorAll(".rules textarea")) {
 	const numbers = area.parentElement.querySelector(".numbers");
-	const count = () => { numbers.textContent = area.value.split("\n").map((_, i) => i + 1).join("\n"); };
+	const text = numbers.appendChild(new Text());
+	let lines = 0;
+	const mark = () => {
+		if (!window.Highlight) return;
+		const at = [];
+		for (let i = 1, from = 0; i <= lines; from += String(i++).length + 1) at[i] = new StaticRange({ startContainer: text, startOffset: from, endContainer: text, endOffset: from + String(i).length });
+		for (const tone of ["bad", "warn"]) {
+			const named = [...document.querySelectorAll(`[data-line][data-tone=${tone}]`)].map((link) => at[link.dataset.line]);
+			CSS.highlights.set("line-" + tone, new Highlight(...named.filter(Boolean)));
+		}
+	};
+	const follow = () => { numbers.scrollTop = area.scrollTop; };
+	const count = () => {
+		const n = area.value.split("\n").length;
+		if (n === lines) return;
+		lines = n;
+		text.data = Array.from({ length: n }, (_, i) => i + 1).join("\n");
+		mark();
+		follow();
+	};
 	area.addEventListener("input", count);
+	area.addEventListener("scroll", follow);
+	document.addEventListener("refreshed", mark);
+	on("click", "[data-line]", (link, event) => {
+		event.preventDefault();
+		const before = area.value.split("\n").slice(0, link.dataset.line - 1);
+		const from = before.reduce((sum, line) => sum + line.length + 1, 0);
+		const end = area.value.indexOf("\n", from);
+		area.focus();
+		area.setSelectionRange(from, end < 0 ? area.value.length : end);
+		area.scrollTop = area.scrollHeight / lines * (link.dataset.line - 4);
+	});
 	count();
 }
 
