@@ -114,7 +114,7 @@ func (p *person) fill(label, value string) {
 	p.press(id, label)
 	p.do("typing into "+label, chromedp.ActionFunc(func(ctx context.Context) error {
 		var kind string
-		if err := on(ctx, id, `function () { this.select?.(); return this.type }`, &kind); err != nil {
+		if err := on(ctx, id, `function () { if (this.type === "date") { this.blur(); this.focus() } else this.select?.(); return this.type }`, &kind); err != nil {
 			return err
 		}
 		if kind == "date" || kind == "select-one" { // these take keys alone
@@ -122,6 +122,16 @@ func (p *person) fill(label, value string) {
 		}
 		return input.InsertText(value).Do(ctx)
 	}))
+}
+
+// paste puts what was copied into a field, and returns it.
+func (p *person) paste(label string) (value string) {
+	p.t.Helper()
+	id := p.find(label, fields...)
+	p.press(id, label)
+	p.do("pasting", input.DispatchKeyEvent(input.KeyDown).WithKey("v").WithModifiers(input.ModifierCtrl).WithCommands([]string{"paste"}),
+		chromedp.ActionFunc(func(ctx context.Context) error { return on(ctx, id, `function () { return this.value }`, &value) }))
+	return value
 }
 
 // keys presses keys, one after the other.

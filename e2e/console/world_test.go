@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -85,19 +84,6 @@ func founded(t *testing.T, change ...func(*server.Config)) (*world, *person) {
 	return w, p
 }
 
-// join makes somebody an active member with a password, and returns them signed in.
-func (w *world) join(email, name string, roles ...string) *person {
-	w.t.Helper()
-	link := w.invite(email, name, roles...)
-	out, err := w.Identity.AcceptInvite(w.t.Context(), link[strings.Index(link, "ticket=")+len("ticket="):], nil, password, here)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	p := newPerson(w.t, w.url)
-	p.cookie("__Host-session", out.Value)
-	return p
-}
-
 func (w *world) invite(email, name string, roles ...string) (link string) {
 	w.t.Helper()
 	made, err := w.Registry.Invite(w.t.Context(), registry.Operator(), w.org, counterfoil.MemberDraft{Email: email, Name: name, Roles: roles})
@@ -117,13 +103,4 @@ func (w *world) letter() mailtest.Letter {
 		w.t.Fatal("no mail came")
 		panic("unreachable")
 	}
-}
-
-func read(t *testing.T, path string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
