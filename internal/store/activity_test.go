@@ -114,6 +114,34 @@ func testFindEvents(t *testing.T, s *fixture) {
 	if got, want := read(t, s, org, (*Tx).LastNumber), m[len(m)-1].Number; got != want {
 		t.Errorf("the last number is %d, want %d", got, want)
 	}
+	oldBlocksAreTallied(t, s, org, other, m, r)
+}
+
+// oldBlocksAreTallied: a block without a tally is counted one by one, and gets one.
+func oldBlocksAreTallied(t *testing.T, s *fixture, org, other string, m model, r *rand.Rand) {
+	t.Helper()
+	s.raw(t, "DELETE FROM event_block_users WHERE first_seq < (SELECT MAX(first_seq) FROM event_blocks)")
+	s.raw(t, "INSERT INTO event_block_users (organization, first_seq, last_seq, tally) SELECT organization, first_seq+1, last_seq, tally FROM event_block_users")
+	for range 30 {
+		windowLikeModel(t, s, org, m, m.filter(r), r)
+	}
+	for s.blocks.whole = false; !s.blocks.whole; {
+		if err := s.CountBlocks(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, o := range []string{org, other} {
+		blocks, tallies := 0, 0
+		s.write(t, o, func(tx *Tx) error {
+			return tx.q.row("SELECT (SELECT COUNT(*) FROM event_blocks WHERE organization = $1), (SELECT COUNT(*) FROM event_block_users WHERE organization = $1)", o).Scan(&blocks, &tallies)
+		})
+		if blocks != tallies || o == org && blocks == 0 {
+			t.Errorf("%d blocks have %d tallies", blocks, tallies)
+		}
+	}
+	for range 30 {
+		windowLikeModel(t, s, org, m, m.filter(r), r)
+	}
 }
 
 func (m model) filter(r *rand.Rand) (f EventFilter) {

@@ -158,6 +158,12 @@ CREATE TABLE retentions (organization TEXT PRIMARY KEY, days BIGINT NOT NULL);
 CREATE TABLE removed_events (seq BIGINT PRIMARY KEY, organization TEXT NOT NULL, digest {{blob}} NOT NULL, hash {{blob}} NOT NULL);
 CREATE INDEX removed_events_by_organization ON removed_events (organization, seq);
 `,
+	// How many entries of each user a block of the log has.
+	7: `
+CREATE TABLE event_block_users (
+	organization TEXT NOT NULL, first_seq BIGINT NOT NULL, last_seq BIGINT NOT NULL, tally {{blob}} NOT NULL,
+	PRIMARY KEY (organization, first_seq, last_seq));
+`,
 }
 
 // migrate brings the schema up to date. It refuses a schema newer than it knows only where the newer one says that it

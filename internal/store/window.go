@@ -1,10 +1,7 @@
 package store
 
 import (
-	"context"
 	"math"
-	"strconv"
-	"sync"
 
 	"github.com/counterfoil/counterfoil"
 )
@@ -55,12 +52,7 @@ func (tx *Tx) ReadWindow(v Window) (events []counterfoil.Event, total int64, err
 			continue
 		}
 		if want := v.Limit - len(events); want > 0 {
-			w := tx.eventsWhere(f)
-			w.add("seq >= ?", p.first)
-			w.add("seq <= ?", p.last)
-			// The numbers are found in the index alone; only the page's own entries are read.
-			more, err := scanEvents(tx.q, "SELECT seq, body, hash FROM events WHERE seq IN (SELECT seq FROM "+tx.eventsBy(f)+" WHERE "+w.sql()+
-				" ORDER BY seq"+w.bind(" LIMIT ? OFFSET ?", want, skip)+") ORDER BY seq", w.args...)
+			more, err := tx.readPart(f, p, skip, want)
 			if err != nil {
 				return nil, 0, err
 			}
@@ -70,174 +62,92 @@ func (tx *Tx) ReadWindow(v Window) (events []counterfoil.Event, total int64, err
 	return events, total, nil
 }
 
-// parts cuts a window into runs of numbers with how many of its entries each holds.
-func (tx *Tx) parts(f EventFilter) (parts []block, err error) {
+// readPart reads what of a part passes the filter. The numbers are found in the index alone; only the page's own entries are
+// read.
+func (tx *Tx) readPart(f EventFilter, p part, skip int64, want int) ([]counterfoil.Event, error) {
+	w, from := tx.partWhere(f, p)
+	return scanEvents(tx.q, "SELECT seq, body, hash FROM events WHERE seq IN (SELECT seq FROM "+from+" WHERE "+w.sql()+
+		" ORDER BY seq"+w.bind(" LIMIT ? OFFSET ?", want, skip)+") ORDER BY seq", w.args...)
+}
+
+// part is a run of numbers with how many entries of a window it holds.
+type part struct {
+	block
+	tally []byte // of a block; nil: none is there, or nobody asks for users
+}
+
+// partWhere is the filter within a part, and the table by the index that suits it. Where the tally says who has entries in
+// the part, the others are not looked for.
+func (tx *Tx) partWhere(f EventFilter, p part) (*where, string) {
+	if p.tally != nil {
+		f.Users = wantedUsers(f.Users).among(p.tally)
+	}
+	w := tx.eventsWhere(f)
+	w.add("seq >= ?", p.first)
+	w.add("seq <= ?", p.last)
+	return w, tx.eventsBy(f)
+}
+
+// parts cuts a window into parts.
+func (tx *Tx) parts(f EventFilter) (parts []part, err error) {
 	rest, err := tx.lastInBlock()
 	if err != nil {
 		return nil, err
 	}
-	parts, err = collect(tx.q, scanBlock, `SELECT first_seq, last_seq, n, min_at, max_at FROM event_blocks
-		WHERE organization = $1 AND max_at >= $2 AND min_at < $3 ORDER BY first_seq`, tx.org, int64(f.From), int64(f.Until))
-	if err != nil {
+	open := part{block: block{first: rest + 1, last: math.MaxInt64}} // what is in no block yet
+	if len(f.Users) > 0 && len(f.Users) <= fewUsers {
+		seldom, err := tx.seldom(f)
+		if err != nil || seldom != nil {
+			return seldom, err
+		}
+	}
+	if parts, err = tx.blocksOf(f); err != nil {
 		return nil, err
 	}
-	if len(f.Users) > 0 { // blocks do not know who
-		s := block{first: rest + 1, last: math.MaxInt64}
-		if len(parts) > 0 {
-			s.first = parts[0].first
-		}
-		parts = []block{s}
-	} else {
-		parts = append(parts, block{first: rest + 1, last: math.MaxInt64})
-	}
+	parts = append(parts, open)
 	for i := range parts {
 		p := &parts[i]
-		if p.n > 0 && p.earliest >= f.From && p.late < f.Until {
-			continue
+		if p.last != math.MaxInt64 && p.earliest >= f.From && p.late < f.Until && (len(f.Users) == 0 || p.tally != nil) {
+			continue // all of the block lies in the window
 		}
-		w := tx.eventsWhere(f)
-		w.add("seq >= ?", p.first)
-		w.add("seq <= ?", p.last)
-		if err := tx.q.row("SELECT COUNT(*) FROM "+tx.eventsBy(f)+" WHERE "+w.sql(), w.args...).Scan(&p.n); err != nil {
+		if p.tally != nil && p.n == 0 {
+			continue // nothing of those users
+		}
+		w, from := tx.partWhere(f, *p)
+		if err := tx.q.row("SELECT COUNT(*) FROM "+from+" WHERE "+w.sql(), w.args...).Scan(&p.n); err != nil {
 			return nil, err
 		}
 	}
 	return parts, nil
 }
 
-// blocks is how far the log was looked through for full blocks.
-type blocks struct {
-	mu    sync.Mutex // held by the one who counts
-	known bool       // seen was read from the database
-	seen  int64
-	saved int64
-	grown map[string]int64 // entries that may be in no block yet; an organization that is not here is counted first
+// seldom is the whole window as one part, where few users have so few entries in it that their own index counts them fast;
+// else nil.
+func (tx *Tx) seldom(f EventFilter) ([]part, error) {
+	whole := part{block: block{first: 1, last: math.MaxInt64}}
+	w, from := tx.partWhere(f, whole)
+	err := tx.q.row("SELECT COUNT(*) FROM (SELECT 1 FROM "+from+" WHERE "+w.sql()+w.bind(" LIMIT ?", blockSize)+") AS part", w.args...).Scan(&whole.n)
+	if err != nil || whole.n == blockSize {
+		return nil, err
+	}
+	return []part{whole}, nil
 }
 
-const (
-	blocksSetting = "event_blocks"
-	blockLook     = 20_000  // entries looked at in one query
-	blockRound    = 200_000 // entries looked at in one call
-	blockSave     = 100_000
-)
-
-// CountBlocks brings the blocks up to the log, or a good part of the way. It crosses organizations: it reads the whole
-// log. The server calls it about once a second.
-func (s *Store) CountBlocks(ctx context.Context) error {
-	b := &s.blocks
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.known {
-		text, found, err := s.Setting(ctx, blocksSetting)
-		if err != nil {
-			return err
-		}
-		if found {
-			b.seen, _ = strconv.ParseInt(text, 10, 64) // what cannot be read is looked through again
-		}
-		b.known, b.saved, b.grown = true, b.seen, map[string]int64{}
+// blocksOf returns the blocks that reach into a window. Where users are asked for, n is how many entries of theirs a block
+// has, if that has been counted.
+func (tx *Tx) blocksOf(f EventFilter) ([]part, error) {
+	const within = " WHERE b.organization = $1 AND b.max_at >= $2 AND b.min_at < $3 ORDER BY b.first_seq"
+	if len(f.Users) == 0 {
+		return collect(tx.q, func(r scanner) (p part, err error) { p.block, err = scanBlock(r); return p, err },
+			"SELECT b.first_seq, b.last_seq, b.n, b.min_at, b.max_at FROM event_blocks b"+within, tx.org, int64(f.From), int64(f.Until))
 	}
-	for range blockRound / blockLook {
-		more, err := s.countSome(ctx, b)
-		if err != nil || !more {
-			return err
+	wanted := wantedUsers(f.Users)
+	return collect(tx.q, func(r scanner) (p part, err error) {
+		if err = r.Scan(&p.first, &p.last, &p.n, &p.earliest, &p.late, &p.tally); err == nil && p.tally != nil {
+			p.n = wanted.count(p.tally)
 		}
-	}
-	return nil
-}
-
-func (s *Store) countSome(ctx context.Context, b *blocks) (more bool, err error) {
-	type growth struct {
-		org string
-		n   int64
-	}
-	var found []growth
-	var last int64
-	err = s.engine.view(ctx, func(q querier) error {
-		h, err := lastEntry(q)
-		if err != nil {
-			return err
-		}
-		last = min(h.number, b.seen+blockLook)
-		more = last < h.number
-		found, err = collect(q, func(r scanner) (g growth, err error) { return g, r.Scan(&g.org, &g.n) },
-			"SELECT organization, COUNT(*) FROM events WHERE seq > $1 AND seq <= $2 GROUP BY organization", b.seen, last)
-		return err
-	})
-	if err != nil || last == b.seen {
-		return false, err
-	}
-	wrote := false
-	for _, g := range found {
-		n, counted := b.grown[g.org]
-		if n += g.n; counted && n < blockSize {
-			b.grown[g.org] = n
-			continue
-		}
-		left, any, err := s.fillBlocks(ctx, g.org)
-		if err != nil {
-			return false, err
-		}
-		b.grown[g.org], wrote = left, wrote || any
-	}
-	b.seen = last
-	if wrote || b.seen-b.saved >= blockSave {
-		err = s.Update(ctx, "", ForTokens, func(tx *Tx) error { return tx.SetSetting(blocksSetting, strconv.FormatInt(b.seen, 10)) })
-		if err == nil {
-			b.saved = b.seen
-		}
-	}
-	return more, err
-}
-
-// fillBlocks writes the blocks of an organization that are full, and returns how many entries are left over.
-func (s *Store) fillBlocks(ctx context.Context, org string) (left int64, wrote bool, err error) {
-	const together = 16
-	for {
-		var full []block
-		err := s.View(ctx, org, func(tx *Tx) error {
-			last, err := tx.lastInBlock()
-			for err == nil && len(full) < together {
-				var b block
-				if b, err = tx.nextBlock(last); b.n < blockSize {
-					left = b.n
-					break
-				}
-				full, last = append(full, b), b.last
-			}
-			return err
-		})
-		if err != nil || len(full) == 0 {
-			return left, wrote, err
-		}
-		err = s.Update(ctx, org, ForTokens, func(tx *Tx) error {
-			for _, b := range full {
-				if err := tx.insertBlock(b); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return 0, wrote, err
-		}
-		wrote = true
-		if len(full) < together {
-			return left, wrote, nil
-		}
-	}
-}
-
-func (tx *Tx) insertBlock(b block) error {
-	_, err := tx.q.exec(`INSERT INTO event_blocks (organization, first_seq, last_seq, n, min_at, max_at) VALUES ($1,$2,$3,$4,$5,$6)
-		ON CONFLICT (organization, first_seq) DO NOTHING`, tx.org, b.first, b.last, b.n, int64(b.earliest), int64(b.late))
-	return err
-}
-
-// nextBlock measures the entries after number, up to a full block.
-func (tx *Tx) nextBlock(number int64) (b block, err error) {
-	err = tx.q.row(`SELECT COALESCE(MIN(seq), 0), COALESCE(MAX(seq), 0), COUNT(*), COALESCE(MIN(at), 0), COALESCE(MAX(at), 0)
-		FROM (SELECT seq, at FROM events WHERE organization = $1 AND seq > $2 ORDER BY seq LIMIT $3) AS part`, tx.org, number, blockSize).
-		Scan(&b.first, &b.last, &b.n, &b.earliest, &b.late)
-	return b, err
+		return p, err
+	}, `SELECT b.first_seq, b.last_seq, b.n, b.min_at, b.max_at, u.tally FROM event_blocks b
+		LEFT JOIN event_block_users u ON u.organization = b.organization AND u.first_seq = b.first_seq AND u.last_seq = b.last_seq`+within,
+		tx.org, int64(f.From), int64(f.Until))
 }
