@@ -151,6 +151,9 @@ func (s *stage) make(t *testing.T, o *tenant, what string) made {
 		return id("POST ip-filters", fmt.Sprintf(`{"name":"filter %d","rules":"allow all"}`, s.n))
 	case "role":
 		return id("POST roles", fmt.Sprintf(`{"name":"role%d","permissions":[]}`, s.n))
+	case "export":
+		must(t, "export", o.ask(t, o.token, "PUT exports/splunk", `{"url":"https://collector.invalid:8088","token":"x"}`), "200")
+		return made{id: "splunk"}
 	case "receipt":
 		return made{id: must(t, "revoke", o.ask(t, o.token, "DELETE tokens/"+o.orgToken(t).id, ""), "200").at("receipt.id")}
 	case "refusal":

@@ -78,6 +78,11 @@ var probes = []probe{
 	{line: "GET " + inOrg + "/tokens/{id}/events", object: "member's token", what: "a member's personal token", special: true},
 	{line: "GET " + systemToken + "/{id}/events", object: "system token"},
 
+	{line: "GET " + inOrg + "/exports/splunk", object: "export"},
+	{line: "PUT " + inOrg + "/exports/splunk", body: `{"url":"https://collector.invalid:8088","token":"x"}`},
+	{line: "DELETE " + inOrg + "/exports/splunk", object: "export"},
+	{line: "POST " + inOrg + "/exports/splunk/test", object: "export"},
+
 	{line: "GET " + inOrg + "/policies"},
 	{line: "GET " + inOrg + "/policies/{kind}"},
 	{line: "PUT " + inOrg + "/policies/{kind}", body: `{"permission_updates_allowed":true}`},

@@ -52,6 +52,9 @@ var suite = []struct {
 	{"N10_product_events_refused", productEventsRefused},
 	{"N11_long_poll", longPoll},
 	{"N11_stream", eventStream},
+	{"N12_export_settings", exportSettings},
+	{"N12_export_tested", exportTested},
+	{"N12_export_of_a_deleted_organization", exportEndsWithItsOrganization},
 	{"strict_json", strictJSON},
 	{"all_faults_at_once", allFaultsAtOnce},
 	{"bodies", bodies},
@@ -141,6 +144,7 @@ func newWorld(t *testing.T, database string, more ...counterfoiltest.Option) *wo
 	c := &clock{}
 	options := append([]counterfoiltest.Option{counterfoiltest.WithClock(c.now), counterfoiltest.WithConfig(func(s *server.Config) {
 		s.ActivityRate = 1000
+		s.OutgoingAllow = []string{"127.0.0.0/8"}
 		s.DataCenters = []server.DataCenter{{Name: "eu", Prefix: otherPrefix, URL: otherURL}}
 	})}, more...)
 	if database != "" {

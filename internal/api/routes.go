@@ -178,6 +178,13 @@ func routes() []route {
 		send(route{method: patch, path: org, op: registry.OpEditOrganization, tag: tagPeople, summary: "Change an organization"}, (*call).editOrganization),
 		ask(route{method: del, path: org, op: registry.OpDeleteOrganization, tag: tagPeople, summary: "Delete an organization, for good"}, (*call).deleteOrganization),
 
+		ask(route{method: get, path: org + "/exports/splunk", op: registry.OpReadExport, tag: tagActivity, summary: "Show the push to a Splunk collector, and how far it is"}, (*call).readExport),
+		send(route{method: put, path: org + "/exports/splunk", op: registry.OpWriteExport, tag: tagActivity, summary: "Push the log to a Splunk HTTP Event Collector",
+			doc: "The whole of the settings, but for the token: left out it stays, unless scheme, host or port of the url change. Then it is forgotten, and nothing is delivered before another is set."}, (*call).writeExport),
+		ask(route{method: del, path: org + "/exports/splunk", op: registry.OpDeleteExport, tag: tagActivity, summary: "End the push to Splunk"}, (*call).deleteExport),
+		ask(route{method: post, path: org + "/exports/splunk/test", op: registry.OpTestExport, tag: tagActivity, summary: "Send a test event to the Splunk collector",
+			doc: "The answer is 200 whatever comes of it: ok, and in words what is wrong. It can take 20 seconds."}, (*call).testExport),
+
 		{method: get, path: "/openapi.json", open: true, tag: tagDocumentation, summary: "This document", plain: func(a *API) http.HandlerFunc { return a.serveOpenAPI }},
 	})
 }

@@ -41,6 +41,10 @@ var (
 
 	OpReadRetention  = &Operation{Name: "read-retention", Permission: counterfoil.PermOrganizationsRead, Kinds: orgKinds}
 	OpWriteRetention = &Operation{Name: "write-retention", StepUp: true, Permission: counterfoil.PermOrganizationsWrite, Kinds: ownerKinds, lock: store.ForRules}
+	OpReadExport     = &Operation{Name: "read-export", Permission: counterfoil.PermExportsRead, Kinds: orgKinds}
+	OpWriteExport    = &Operation{Name: "write-export", StepUp: true, Permission: counterfoil.PermExportsWrite, Kinds: orgKinds}
+	OpDeleteExport   = &Operation{Name: "delete-export", StepUp: true, Permission: counterfoil.PermExportsWrite, Kinds: orgKinds}
+	OpTestExport     = &Operation{Name: "test-export", Permission: counterfoil.PermExportsWrite, Kinds: orgKinds}
 
 	OpReadLog = &Operation{Name: "read-log", Permission: counterfoil.PermActivityRead, Kinds: systemKinds}
 

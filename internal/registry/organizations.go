@@ -194,6 +194,9 @@ func (r *Registry) DeleteOrganization(ctx context.Context, c Caller, org string)
 		if err := w.tx.DeleteOrganization(); err != nil {
 			return err
 		}
+		if _, err := w.tx.DeleteSplunkExport(); err != nil {
+			return err
+		}
 		w.dead = append(w.dead, ledger.Entry{Organization: w.tx.Organization(), At: w.tx.Now().Time()})
 		w.record("organization", "organization_deleted", organizationTarget(w.rules.Org.Organization), nil)
 		return nil

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/export"
 	"github.com/counterfoil/counterfoil/internal/ledger"
 	"github.com/counterfoil/counterfoil/internal/rules"
 	"github.com/counterfoil/counterfoil/internal/secret"
@@ -31,6 +32,8 @@ type Config struct {
 	Applied func(*counterfoil.Event)
 	// Ledger keeps beside the database what was ended for good; nil: nobody does.
 	Ledger *ledger.Ledger
+	// Exports deliver the log elsewhere; nil: nobody does, and the operations on exports may not be called.
+	Exports *export.Pusher
 	// NotedUses and NotedRefusals are asked to write what was noted, before it is read. They may be nil.
 	NotedUses, NotedRefusals func()
 

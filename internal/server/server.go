@@ -23,6 +23,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/api"
 	"github.com/counterfoil/counterfoil/internal/catalogue"
 	"github.com/counterfoil/counterfoil/internal/console"
+	"github.com/counterfoil/counterfoil/internal/export"
 	"github.com/counterfoil/counterfoil/internal/identity"
 	"github.com/counterfoil/counterfoil/internal/ledger"
 	"github.com/counterfoil/counterfoil/internal/outgoing"
@@ -118,6 +119,7 @@ type Core struct {
 	Verifier *verify.Verifier
 	ledger   *ledger.Ledger
 	outgoing *outgoing.Client
+	exports  *export.Pusher
 	metrics  *metrics
 	ready    atomic.Bool // the instance is set up
 	quit     chan struct{}
@@ -162,8 +164,9 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 		others[d.Name] = d.URL
 	}
 	core.Verifier = verify.New(verify.Config{Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, DataCenters: prefixes, CacheTokens: c.CacheTokens, Logger: c.Logger})
+	core.exports = export.New(export.Config{Way: &export.Way{Keys: keys, Client: core.outgoing}, Store: core.Store, Logger: c.Logger})
 	core.Registry = registry.New(registry.Config{
-		Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, Applied: core.Verifier.Apply, Ledger: core.ledger,
+		Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, Applied: core.apply, Ledger: core.ledger, Exports: core.exports,
 		NotedUses: core.Verifier.FlushUses, NotedRefusals: core.Verifier.FlushRefusals,
 		Plans: c.Plans, DataCenter: c.DataCenter, DataCenters: others, URL: c.URL, Node: nodeID(), KeepDays: c.KeepDays, Logger: c.Logger,
 	})
@@ -194,6 +197,7 @@ func nodeID() string {
 func (c *Core) Close() error {
 	close(c.quit)
 	c.done.Wait()
+	c.exports.Close()
 	c.Identity.Close()
 	c.Verifier.Close()
 	c.outgoing.Close()
@@ -418,7 +422,7 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 		}
 		s.AdminURL, l.server = l.url(), web.NewServer(core.adminHandler())
 	}
-	return s, nil
+	return s, core.push(ctx)
 }
 
 func (s *Server) listen(address string) (*listener, error) {

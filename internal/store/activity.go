@@ -20,6 +20,7 @@ type EventFilter struct {
 	After        int64 // go on behind this number; 0: begin
 	Newest       bool  // first; then After is a number to go on below
 	Limit        int
+	Bytes        int // of what is stored of the events; it ends behind the one that goes beyond. 0: as many as there are
 }
 
 // EventList is a part of the log. Last is the number to go on from, 0 where nothing was looked at; More says whether
@@ -65,8 +66,9 @@ func (tx *Tx) readSpan(s span, f EventFilter, list *EventList, most int, looked 
 		return err
 	}
 	defer r.Close()
+	size := 0
 	for r.Next() {
-		if *looked++; *looked == most || len(list.Events) == f.Limit {
+		if *looked++; *looked == most || len(list.Events) == f.Limit || f.Bytes > 0 && size >= f.Bytes {
 			list.More = true
 			return nil
 		}
@@ -75,6 +77,7 @@ func (tx *Tx) readSpan(s span, f EventFilter, list *EventList, most int, looked 
 			return err
 		}
 		list.Last = number
+		size += len(body)
 		if f.Match != nil && !f.Match(body) {
 			continue
 		}

@@ -55,6 +55,7 @@ func makeWorld(t *testing.T, s *fixture) world {
 			tx.InsertToken(token),
 			tx.SaveReceipt(w.receipt, marked),
 			tx.SetRetention(99),
+			tx.SetSplunkExport(SplunkExport{URL: "https://" + marked + ".example", Revision: marked}),
 			errorOf(tx.ClaimEventIDs([]EventID{{ID: w.eventID, Event: marked}})),
 			tx.SaveRefusal(Refusal{ID: w.refusal, Endpoint: marked, Count: 1}),
 		)

@@ -58,6 +58,8 @@ var suite = []struct {
 	{"rules stand still for tokens", testLocks},
 	{"a view sees one state", testViewIsOneState},
 	{"the log is found as the model finds it", testFindEvents},
+	{"an export is kept, and moves forward", testExports},
+	{"what is behind an entry is counted", testEventsBehind},
 	{"a reader can wait until a moment is settled", testSettled},
 	{"a watcher hears of its organization's next event", testWatch},
 }

@@ -150,6 +150,16 @@ var probes = map[string]probe{
 		return events, err
 	}},
 
+	"SplunkExport": {reads: func(tx *Tx, _ world) (any, error) { return found(tx.SplunkExport()) }},
+	"SetSplunkExport": {writes: func(tx *Tx, _ world) (any, error) {
+		return done(tx.SetSplunkExport(SplunkExport{URL: "https://other.example"}))
+	}},
+	"DeleteSplunkExport": {writes: func(tx *Tx, _ world) (any, error) { return tx.DeleteSplunkExport() }},
+	"MoveSplunkExport": {writes: func(tx *Tx, _ world) (any, error) {
+		return tx.MoveSplunkExport(marked, ExportProgress{After: 99})
+	}},
+	"EventsBehind": {crosses: "numbers alone show nothing; testEventsBehind asks that they are the organization's"},
+
 	"Append": {writes: func(tx *Tx, a world) (any, error) {
 		tx.Append(counterfoil.Event{OrganizationID: a.org, Type: "tokens", Action: "forged"})
 		return nil, nil

@@ -125,6 +125,15 @@ CREATE TABLE event_ids (
 DROP INDEX events_by_token;
 CREATE INDEX events_by_token ON events (token, organization, seq) WHERE token <> ''{{and_numbered}};
 `,
+	// Where an organization's log is pushed to, and how far that has come.
+	5: `
+CREATE TABLE splunk_exports (
+	organization TEXT PRIMARY KEY, url TEXT NOT NULL, sealed {{blob}} NOT NULL, key_id BIGINT NOT NULL, index_name TEXT NOT NULL,
+	source TEXT NOT NULL, sourcetype TEXT NOT NULL, backfill BIGINT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL,
+	revision TEXT NOT NULL, after_seq BIGINT NOT NULL, delivered_seq BIGINT NOT NULL, delivered_at BIGINT NOT NULL,
+	missing BIGINT NOT NULL, last_missing BIGINT NOT NULL, state TEXT NOT NULL, error_code TEXT NOT NULL, error_detail TEXT NOT NULL,
+	error_at BIGINT NOT NULL, next_attempt BIGINT NOT NULL);
+`,
 	// What is told to people and programs outside, and what was removed of the log.
 	6: `
 CREATE TABLE notices (token {{name}} NOT NULL, ends_at BIGINT NOT NULL, days BIGINT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (token, ends_at, days)){{clustered}};

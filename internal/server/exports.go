@@ -1,0 +1,22 @@
+package server
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/counterfoil/counterfoil"
+)
+
+// apply tells everybody in this process of an event of a committed change.
+func (c *Core) apply(e *counterfoil.Event) {
+	c.Verifier.Apply(e)
+	c.exports.Apply(e)
+}
+
+// push delivers the organizations' logs, until the server stops.
+func (c *Core) push(ctx context.Context) error {
+	if u, err := url.Parse(c.Registry.URL); err == nil {
+		c.exports.Host = u.Hostname()
+	}
+	return c.exports.Start(ctx)
+}
