@@ -34,6 +34,7 @@ var menu = []entry{
 	{orgSettings, "/activity", "Activity log", "activity", counterfoil.PermActivityRead},
 	{orgSettings, "/policies", "Security policies", "shield", counterfoil.PermPoliciesRead},
 	{orgSettings, "/ip-filters", "IP filters", "network", counterfoil.PermIPFiltersRead},
+	{orgSettings, "/permissions", "Permissions", "lock", ""},
 	{connected, "/integrations", "Events reporting", "plug", counterfoil.PermTokensWrite},
 }
 

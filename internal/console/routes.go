@@ -33,5 +33,5 @@ const (
 
 // pages is every page. Each noun has its rows beside its handlers.
 func pages() []page {
-	return slices.Concat(homePages(), signInPages(), linkPages(), accountPages(), tokenPages(), memberPages(), rolePages(), refusalPages(), activityPages(), policyPages(), ipFilterPages())
+	return slices.Concat(homePages(), signInPages(), linkPages(), accountPages(), tokenPages(), memberPages(), rolePages(), refusalPages(), activityPages(), policyPages(), ipFilterPages(), cataloguePages())
 }
