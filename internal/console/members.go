@@ -82,7 +82,7 @@ func (l *memberList) tellsTokens() bool {
 	return len(l.page.Data) > 0 && l.page.Data[0].LiveTokens != nil
 }
 
-func (l *memberList) tellsSignIn(v *visit) bool { return v.may(counterfoil.PermActivityRead) }
+func (l *memberList) tellsSignIn() bool { return len(l.page.Data) > 0 && l.page.Data[0].TellsSignIn }
 
 func (v *visit) memberPath(id, rest string) string {
 	return v.path("/members/%s%s", url.PathEscape(id), rest)

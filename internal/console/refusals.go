@@ -35,8 +35,9 @@ func (v *visit) askRefusal() error {
 // refusalView is all that the page of a refusal shows.
 type refusalView struct {
 	counterfoil.Refusal
-	token *counterfoil.Token // nil: it is gone
-	next  []nextStep
+	token  *counterfoil.Token // nil: it is gone
+	filter string             // the IP filter that decided, where the person may read it
+	next   []nextStep
 }
 
 // nextStep is something to do about a refusal; to may be empty.
@@ -100,6 +101,9 @@ func (v *visit) nameFilters(r *refusalView) error {
 		if err != nil {
 			return err
 		}
+		if !r.Trace[i].Passed {
+			r.filter = filter.ID
+		}
 		r.Trace[i].Detail = strings.Replace(r.Trace[i].Detail, quoted, "“"+filter.Name+"”", 1)
 	}
 	return nil
@@ -150,7 +154,7 @@ func (v *visit) nextSteps(r *refusalView) (steps []nextStep) {
 		step("Edit the token's expiry, which renews it.", page, "Open the token")
 		step("Or allow a longer lifetime in the security policy.", policy, "Open the policy")
 	case counterfoil.CodeIPNotAllowed:
-		step("If the address "+r.address()+" is right, allow it in the IP filter that decided; filters are read from the top, and the first line that matches decides.", v.pageIf("/ip-filters", counterfoil.PermIPFiltersRead), "Open the IP filters")
+		step("If the address "+r.address()+" is right, allow it in the IP filter that decided; filters are read from the top, and the first line that matches decides.", v.filterPath(r.filter), "Open the IP filter")
 		step("If it is a proxy's and not the client's, the gateway passes on the wrong address.", "", "")
 	case counterfoil.CodeMissingPermission:
 		v.permissionSteps(r, owner, step)
@@ -176,17 +180,12 @@ func (v *visit) permissionSteps(r *refusalView, owner string, step func(text, to
 	}
 }
 
-// pageIf is the address of a page that there is and that the person may open; else empty.
-func (v *visit) pageIf(path, permission string) string {
-	if !v.may(permission) {
+// filterPath is the address of an IP filter's page; empty for none.
+func (v *visit) filterPath(id string) string {
+	if id == "" {
 		return ""
 	}
-	for _, e := range menu {
-		if e.path == path {
-			return v.path("%s", path)
-		}
-	}
-	return ""
+	return v.path("/ip-filters/%s", url.PathEscape(id))
 }
 
 func (r *refusalView) address() string {

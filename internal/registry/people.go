@@ -12,9 +12,10 @@ import (
 // MemberView is a member with what a page about people shows beside the record.
 type MemberView struct {
 	counterfoil.Member
-	LiveTokens *int64     // nil: the caller may not see their tokens
-	SignedInAt *time.Time // nil: not known, or the caller may not read the log
-	LastOwner  bool       // of the organization, which keeps one
+	LiveTokens  *int64     // nil: the caller may not see their tokens
+	TellsSignIn bool       // the caller may read the log, which SignedInAt is from
+	SignedInAt  *time.Time // nil: not known
+	LastOwner   bool       // of the organization, which keeps one
 }
 
 // ViewMembers lists members as Members does. Only ViewMember says who is the last owner.
@@ -81,7 +82,7 @@ func (w *work) viewsOf(list []store.Member) (views []MemberView, err error) {
 			if err != nil {
 				return nil, err
 			}
-			v.SignedInAt = at.Ptr()
+			v.TellsSignIn, v.SignedInAt = true, at.Ptr()
 		}
 		views = append(views, v)
 	}
