@@ -38,7 +38,9 @@ func TestRefusalIsExplained(t *testing.T) {
 	}
 	owner.get("/refusals/"+ref).says(200, "Refused: the address was not allowed", "The token's IP filter : IP filter “Head <b>office</b>”: line 2: deny all, for 203.0.113.9.",
 		"“This token may not be used from this address.", "Rack <i>scanner</i>", scanner.Token.Hint, alan.Name, "203.0.113.9", "GET /api/devices/7",
-		"2 times within a minute", "Passed: Expiry the token expires at", "If the address 203.0.113.9 is right, allow it in the IP filter", "!T00:", "!"+filter.ID)
+		"2 times within a minute", "Passed: Expiry the token expires at", "If the address 203.0.113.9 is right, allow it in the IP filter", "Open the IP filter", "!T00:", "!"+filter.ID)
+
+	owner.get("/ip-filters/"+filter.ID).says(200, "Head <b>office</b>") // where the page leads
 
 	missing := d.refuse(t, counterfoil.Question{Token: scanner.Secret, IP: "192.0.2.1", Permissions: []string{"devices:write"}})
 	owner.get("/refusals/"+missing).says(200, "Refused: a permission was missing", "Put devices:write on the token", "Permission asked for devices:write", "Once, just now.")
