@@ -135,7 +135,7 @@ func (p *person) give(what string, err error) {
 	ctx, cancel := context.WithTimeout(p.ctx, 10*time.Second)
 	defer cancel()
 	var seen string
-	_ = chromedp.Run(ctx, chromedp.Evaluate(`location.pathname + " | " + document.title + "\n" + document.body.innerText.slice(0, 2000)`, &seen))
+	_ = chromedp.Run(ctx, chromedp.Evaluate(`location.pathname + " | " + document.title + "\n" + (document.querySelector("dialog") ?? document.querySelector("main")).innerText.replace(/\n+/g, "\n").replace(/^(.{800}).*(.{800})$/s, "$1\n…\n$2")`, &seen))
 	p.t.Fatalf("%s: not within %v (%v). The page: %s", what, patience, err, seen)
 }
 
