@@ -38,6 +38,9 @@ type ruleVerdict struct {
 	rule    string
 }
 
+// takeable reports whether the rules could be saved.
+func (c *filterCheck) takeable() bool { return len(c.bad) == 0 && !c.long }
+
 // mostLines is how many lines a check names.
 const mostLines = 50
 

@@ -52,8 +52,10 @@ type filterForm struct {
 	use     registry.IPFilterUse
 	tokens  []counterfoil.Token // the first of those that use it
 	check   filterCheck
-	stale   bool // somebody else changed the filter while the form was open
-	lockOut bool // to be asked whether locking oneself out is meant
+	preview *counterfoil.PolicyPreview // nil: nothing uses it, or nothing is changed
+	unseen  bool                       // Save was pressed before the preview of these very rules was shown
+	stale   bool                       // somebody else changed the filter while the form was open
+	lockOut bool                       // to be asked whether locking oneself out is meant
 }
 
 // filterForm reads the filter of the path; values is what was filled in, nil for what is stored.
@@ -112,7 +114,9 @@ func (f *filterForm) title() string {
 }
 
 func (v *visit) showFilter(status int, f *filterForm) error {
-	f.check = v.checkRules(f)
+	if err := v.lookAtRules(f); err != nil {
+		return err
+	}
 	return v.show(status, f.title(), ipFilterPage(v, f))
 }
 
@@ -133,10 +137,25 @@ func (v *visit) checkIPFilter() error {
 		return err
 	}
 	if v.fragment() {
-		f.check = v.checkRules(f)
-		return v.show(200, f.title(), rulesCheck(f))
+		if err := v.lookAtRules(f); err != nil {
+			return err
+		}
+		return v.show(200, f.title(), rulesCheck(v, f))
 	}
 	return v.showFilter(200, f)
+}
+
+// lookAtRules fills in what the rules of the form come to and would refuse, and notes them as seen.
+func (v *visit) lookAtRules(f *filterForm) error {
+	f.check = v.checkRules(f)
+	rules := f.rules()
+	if f.filter == nil || !used(f.use) || rules == f.filter.Rules || !f.check.takeable() || !v.may(counterfoil.PermIPFiltersWrite) {
+		return nil
+	}
+	preview, err := v.c.Registry.PreviewIPFilter(v.r.Context(), v.caller(), v.org(), f.filter.ID, rules)
+	f.preview = &preview
+	f.values.Set("seen", seenMark(rules, f.version))
+	return err
 }
 
 // filterFields says which field of the form a member of the request is.
@@ -180,7 +199,14 @@ func (v *visit) saveIPFilter() error {
 	if !f.readable() {
 		return v.showFilter(422, f)
 	}
-	name, rules := f.name(), f.rules()
+	name, rules, seen := f.name(), f.rules(), f.get("seen")
+	if err := v.lookAtRules(f); err != nil {
+		return err
+	}
+	if f.preview != nil && f.preview.RefusedTokens > 0 && seen != seenMark(rules, f.version) {
+		f.unseen = true
+		return v.showFilter(200, f)
+	}
 	edit := counterfoil.IPFilterEdit{Name: &name, Rules: &rules}
 	guard := registry.Guarded{Version: &f.version, AllowLockOut: f.is("allow_lock_out", "yes")}
 	saved, receipt, err := v.c.Registry.EditIPFilter(v.r.Context(), v.caller(), v.org(), f.filter.ID, edit, guard)

@@ -96,6 +96,38 @@ func TestLongIPFilter(t *testing.T) {
 	owner.does("/ip-filters/new", "name", "long", "rules", lines(3500, "deny 10.0.%d.%d\n")).says(http.StatusOK, "3,500 rules")
 }
 
+// TestIPFilterPreview: what an edit would refuse is shown before it is saved.
+func TestIPFilterPreview(t *testing.T) {
+	d := newDesk(t)
+	owner := d.sits(d.Owner.ID)
+	office := d.filter("office", "allow 127.0.0.1\nallow 192.0.2.0/24\nallow 198.51.100.0/24")
+	for name, at := range map[string]string{"<b>guest</b>": "198.51.100.9", "host": "192.0.2.7"} {
+		made := must[counterfoil.Created](t)(d.Client().CreateToken(t.Context(), "current", counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: name, Permissions: []string{"devices:read"}, IPFilter: office.ID}))
+		d.uses(made.Secret, at, 3)
+	}
+	other := d.organizationToken("without a filter")
+	d.uses(other.Secret, "192.0.2.8", 5)
+	path := "/ip-filters/" + office.ID
+	form := func(p *shown, rules string) []string {
+		return []string{"version", p.attr(`<input[^>]*name="version"[^>]*>`, "value"), "seen", p.attr(`<input[^>]*name="seen"[^>]*>`, "value"), "name", "office", "rules", rules}
+	}
+	narrow := "allow 127.0.0.1\nallow 192.0.2.0/24"
+	page := owner.get(path).says(http.StatusOK, "!Before you save")
+	owner.post(path+"/check", form(page, "allow all")...).says(http.StatusOK, "Before you save No token that works now would be refused")
+	seen := owner.post(path, form(page, narrow)...).says(http.StatusOK, "Nothing is saved yet", "1 token that works now would be refused", "would have been refused: 3 .", "<b>guest</b> Used from an address that the IP filter refuses", "!host Used", "!without a filter")
+	if f := must[counterfoil.IPFilter](t)(d.Client().IPFilter(t.Context(), "current", office.ID)); f.Rules != office.Rules {
+		t.Fatal("it was saved without having been shown")
+	}
+	owner.post(path, form(seen, "allow 127.0.0.1")...).says(http.StatusOK, "Nothing is saved yet", "2 tokens that work now would be refused")
+	owner.does(path, form(seen, narrow)...).says(http.StatusOK, "Saved “office”")
+
+	if _, err := d.Client().SetPolicy(t.Context(), "current", counterfoil.KindOrganization, counterfoil.PolicyEdit{EnforcedIPFilter: &office.ID}); err != nil {
+		t.Fatal(err)
+	}
+	page = owner.get(path)
+	owner.post(path+"/check", form(page, "allow 127.0.0.1")...).says(http.StatusOK, "2 tokens that work now would be refused", "would have been refused: 8 .", "host Used", "without a filter Used", "!</b> Used")
+}
+
 // TestIPFilterInUse: what uses a filter keeps it, and is named.
 func TestIPFilterInUse(t *testing.T) {
 	d := newDesk(t)

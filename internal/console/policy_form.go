@@ -126,7 +126,12 @@ func (f *policyForm) seen(t counterfoil.PolicyTerms) string {
 	if err != nil {
 		return ""
 	}
-	sum := sha256.Sum256(fmt.Append(raw, f.version))
+	return seenMark(string(raw), f.version)
+}
+
+// seenMark names what was shown: what a form asks for, and the version that it was compared with.
+func seenMark(asked string, version int64) string {
+	sum := sha256.Sum256(fmt.Append(nil, version, " ", asked))
 	return hex.EncodeToString(sum[:8])
 }
 

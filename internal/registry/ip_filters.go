@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 	"unicode/utf8"
@@ -158,6 +159,37 @@ func (r *Registry) EditIPFilter(ctx context.Context, c Caller, org, id string, e
 		return nil
 	})
 	return f, receipt, err
+}
+
+// PreviewIPFilter says what other rules of a filter would refuse that is accepted now, judged against the recorded use of
+// the last 30 days.
+func (r *Registry) PreviewIPFilter(ctx context.Context, c Caller, org, id, text string) (preview counterfoil.PolicyPreview, err error) {
+	if r.NotedUses != nil {
+		r.NotedUses()
+	}
+	preview.Tokens = []counterfoil.RefusedToken{}
+	err = r.view(ctx, c, org, OpPreviewIPFilter, func(w *work) error {
+		if _, err := w.ipFilter(id); err != nil {
+			return err
+		}
+		if err := counterfoil.Invalid(rulesProblems(text)); err != nil {
+			return err
+		}
+		would := w.rules.Rules
+		would.Filters = maps.Clone(would.Filters)
+		would.Filters[id], _ = counterfoil.ParseIPRules(text)
+		for _, p := range w.rules.Policies {
+			only := id
+			if p.EnforcedIPFilter != nil && *p.EnforcedIPFilter == id {
+				only = ""
+			}
+			if err := w.preview(p.Kind, only, &would, &preview); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return preview, err
 }
 
 // DeleteIPFilter removes a filter that nothing uses.

@@ -67,7 +67,9 @@ var (
 	OpReadIPFilters  = &Operation{Name: "read-ip-filters", Permission: counterfoil.PermIPFiltersRead, Kinds: orgKinds}
 	OpCreateIPFilter = &Operation{Name: "create-ip-filter", Permission: counterfoil.PermIPFiltersWrite, Kinds: orgKinds, lock: store.ForRules}
 	OpEditIPFilter   = &Operation{Name: "edit-ip-filter", Permission: counterfoil.PermIPFiltersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
-	OpDeleteIPFilter = &Operation{Name: "delete-ip-filter", Permission: counterfoil.PermIPFiltersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+	// OpPreviewIPFilter is asked by pages alone.
+	OpPreviewIPFilter = &Operation{Name: "preview-ip-filter", Permission: counterfoil.PermIPFiltersWrite, Kinds: orgKinds}
+	OpDeleteIPFilter  = &Operation{Name: "delete-ip-filter", Permission: counterfoil.PermIPFiltersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
 
 	OpReadRoles  = &Operation{Name: "read-roles", Permission: counterfoil.PermMembersRead, Kinds: orgKinds}
 	OpCreateRole = &Operation{Name: "create-role", StepUp: true, Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, lock: store.ForRules}

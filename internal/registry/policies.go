@@ -166,7 +166,9 @@ func (r *Registry) PreviewPolicy(ctx context.Context, c Caller, org string, kind
 		if err != nil {
 			return err
 		}
-		return w.preview(kind, next, &preview)
+		would := w.rules.Rules
+		*would.Policy(kind) = next
+		return w.preview(kind, "", &would, &preview)
 	})
 	return preview, err
 }

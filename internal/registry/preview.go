@@ -15,9 +15,10 @@ const (
 	previewPage  = 500
 )
 
-// preview judges every token of a kind under the rules as they are and as they would be, without an address and with
-// each address that it was used from. A token that is refused already is not counted.
-func (w *work) preview(kind counterfoil.Kind, next counterfoil.Policy, out *counterfoil.PolicyPreview) error {
+// preview judges the tokens of a kind, where filter names one those alone that have it as their own, under the rules as
+// they are and as they would be, without an address and with each address that a token was used from. It adds to out. A
+// token that is refused already is not counted.
+func (w *work) preview(kind counterfoil.Kind, filter string, would *judge.Rules, out *counterfoil.PolicyPreview) error {
 	since := w.tx.Now().Plus(-previewDays * 24 * 60 * 60)
 	used, err := w.tx.UsesSince(kind, since)
 	if err != nil {
@@ -27,11 +28,9 @@ func (w *work) preview(kind counterfoil.Kind, next counterfoil.Policy, out *coun
 	for _, u := range used {
 		uses[u.Token] = append(uses[u.Token], u)
 	}
-	would := w.rules.Rules
-	*would.Policy(kind) = next
 	owners := map[string]*store.Member{}
 	for cursor := ""; ; {
-		list, after, err := w.tx.Tokens(store.TokenFilter{Kind: kind, Sort: "name", Limit: previewPage, Cursor: cursor})
+		list, after, err := w.tx.Tokens(store.TokenFilter{Kind: kind, IPFilter: filter, Sort: "name", Limit: previewPage, Cursor: cursor})
 		if err != nil {
 			return err
 		}
@@ -46,7 +45,7 @@ func (w *work) preview(kind counterfoil.Kind, next counterfoil.Policy, out *coun
 				}
 				holder = w.rules.Holder(*owners[t.Owner])
 			}
-			code, requests := refusedBy(t, holder, &w.rules.Rules, &would, uses[t.ID], w.tx.Now())
+			code, requests := refusedBy(t, holder, &w.rules.Rules, would, uses[t.ID], w.tx.Now())
 			out.RefusedRequests30d += requests
 			if code == counterfoil.CodeOK {
 				continue
