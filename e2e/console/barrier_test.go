@@ -11,7 +11,6 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
-	cdpruntime "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
 
@@ -99,8 +98,7 @@ func (i *inspector) violations(what, options string) {
 			HTML, FailureSummary string
 		}
 	}
-	i.do("running axe", chromedp.Evaluate(`axe.run(document, Object.assign({ resultTypes: ["violations"] }, `+options+`)).then((r) => r.violations)`, &found,
-		func(p *cdpruntime.EvaluateParams) *cdpruntime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	i.do("running axe", chromedp.Evaluate(`axe.run(document, Object.assign({ resultTypes: ["violations"] }, `+options+`)).then((r) => r.violations)`, &found, awaited))
 	for _, v := range found {
 		if about := v.ID + v.Nodes[0].HTML; i.told[about] {
 			continue

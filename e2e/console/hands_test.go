@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,7 +35,10 @@ func lookup(ctx context.Context, name string, roles ...string) (cdp.BackendNodeI
 	return 0, err
 }
 
-func plain(v *accessibility.Value) string { return strings.Trim(string(v.Value), `"`) }
+func plain(v *accessibility.Value) (text string) {
+	_ = json.Unmarshal(v.Value, &text) // a number or a flag is no text
+	return text
+}
 
 func (p *person) find(name string, roles ...string) (id cdp.BackendNodeID) {
 	p.t.Helper()
@@ -101,24 +105,55 @@ func (p *person) press(id cdp.BackendNodeID, name string) {
 	})
 }
 
+// tick clicks on the box or button whose label begins so; what explains it follows in many labels.
+func (p *person) tick(begins string) {
+	p.t.Helper()
+	var id cdp.BackendNodeID
+	p.until("finding a box called "+begins, func(ctx context.Context) (bool, error) {
+		root, err := dom.GetDocument().WithDepth(0).Do(ctx)
+		if err != nil {
+			return false, err
+		}
+		for _, role := range []string{"checkbox", "radio"} {
+			nodes, err := accessibility.QueryAXTree().WithBackendNodeID(root.BackendNodeID).WithRole(role).Do(ctx)
+			if err != nil {
+				return false, err
+			}
+			for _, n := range nodes {
+				if !n.Ignored && n.Name != nil && strings.HasPrefix(plain(n.Name), begins) {
+					id = n.BackendDOMNodeID
+					return true, nil
+				}
+			}
+		}
+		return false, nil
+	})
+	p.press(id, begins)
+}
+
 // follow clicks on what leads to another page, and waits for it.
 func (p *person) follow(role, name string) {
 	p.t.Helper()
 	p.leaving(func() { p.click(role, name) })
 }
 
-// fill types a text into a field, in place of what was there.
+// fill types a text into a field in place of what was there, or chooses by typing where there is a choice.
 func (p *person) fill(label, value string) {
 	p.t.Helper()
 	id := p.find(label, fields...)
-	p.press(id, label)
 	p.do("typing into "+label, chromedp.ActionFunc(func(ctx context.Context) error {
 		var kind string
-		if err := on(ctx, id, `function () { if (this.type === "date") { this.blur(); this.focus() } else this.select?.(); return this.type }`, &kind); err != nil {
+		const ready = `function () { this.scrollIntoView({ block: "center" }); this.blur(); this.focus(); this.select?.(); return document.activeElement === this ? this.type : "nothing that takes the focus" }`
+		if err := on(ctx, id, ready, &kind); err != nil {
 			return err
 		}
-		if kind == "date" || kind == "select-one" { // these take keys alone
+		switch {
+		case strings.HasPrefix(kind, "nothing"):
+			return fmt.Errorf("the field is %s", kind)
+		case kind == "date" || kind == "select-one": // these take keys alone
 			return chromedp.KeyEvent(value).Do(ctx)
+		case value == "":
+			return chromedp.KeyEvent(kb.Delete).Do(ctx)
 		}
 		return input.InsertText(value).Do(ctx)
 	}))

@@ -207,6 +207,15 @@ func (p *person) at(path string) {
 	}
 }
 
+// fetch is what the server answers to the page itself.
+func (p *person) fetch(path string) (body string) {
+	p.t.Helper()
+	p.do("fetching "+path, chromedp.Evaluate(`fetch(`+quote(path)+`).then((r) => r.text())`, &body, awaited))
+	return body
+}
+
+func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
+
 func (p *person) cookie(name, value string) {
 	p.t.Helper()
 	p.do("setting a cookie", network.SetCookie(name, value).WithURL(p.url).WithPath("/").WithSecure(true).WithHTTPOnly(true))
