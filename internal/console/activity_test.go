@@ -1,111 +1,25 @@
 package console_test
 
 import (
-	"bufio"
-	"context"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/counterfoiltest"
+	"github.com/counterfoil/counterfoil/internal/hectest"
+	"github.com/counterfoil/counterfoil/internal/server"
 )
-
-// person is somebody who is signed in to the console.
-type person struct {
-	t      testing.TB
-	base   string // of the organization's pages
-	cookie string
-}
-
-// signIn signs a member in by an address that the product asked for.
-func signIn(t testing.TB, s *counterfoiltest.Server, memberID string) *person {
-	t.Helper()
-	made, err := s.System().CreateConsoleSession(t.Context(), s.Organization.ID, counterfoil.ConsoleSessionDraft{Member: memberID, ReturnURL: "https://product.example/"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	at, err := url.Parse(made.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &person{t: t}
-	a := p.open(s.URL + at.RequestURI())
-	for _, c := range (&http.Response{Header: a.header}).Cookies() {
-		if c.Name == "__Host-session" {
-			p.cookie = c.Name + "=" + c.Value
-		}
-	}
-	if p.cookie == "" {
-		t.Fatalf("%d without a session: %s", a.status, a.body)
-	}
-	p.base = s.URL + "/o/" + s.Organization.Slug
-	return p
-}
-
-type answered struct {
-	status int
-	header http.Header
-	body   string
-}
-
-func (p *person) request(address string) *http.Response {
-	p.t.Helper()
-	if strings.HasPrefix(address, "/") {
-		address = p.base + address
-	}
-	r, err := http.NewRequestWithContext(context.WithoutCancel(p.t.Context()), http.MethodGet, address, nil)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	r.Header.Set("Cookie", p.cookie)
-	r.Header.Set("Accept", "text/html")
-	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}).Do(r)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return answer
-}
-
-func (p *person) open(address string) answered {
-	p.t.Helper()
-	answer := p.request(address)
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return answered{answer.StatusCode, answer.Header, string(body)}
-}
-
-func (p *person) expect(address string, status int, texts ...string) answered {
-	p.t.Helper()
-	a := p.open(address)
-	if a.status != status {
-		p.t.Errorf("%s is answered %d, want %d", address, a.status, status)
-	}
-	for _, text := range texts {
-		if not, found := strings.CutPrefix(text, "!"); found && strings.Contains(a.body, not) {
-			p.t.Errorf("%s holds %q", address, not)
-		} else if !found && !strings.Contains(a.body, text) {
-			p.t.Errorf("%s lacks %q", address, text)
-		}
-	}
-	return a
-}
 
 // TestActivityLog: N11.
 func TestActivityLog(t *testing.T) {
-	s := counterfoiltest.Start(t)
+	s := newDesk(t)
 	ctx := t.Context()
 	owner := s.As(s.OwnerToken)
-	p := signIn(t, s, s.Owner.ID)
+	p := s.sits(s.Owner.ID)
 	token, err := owner.CreateToken(ctx, "current", counterfoil.Draft{Kind: counterfoil.KindPersonal, Name: "<b>ci</b>", Permissions: []string{"devices:read"}})
 	if err != nil {
 		t.Fatal(err)
@@ -122,44 +36,46 @@ func TestActivityLog(t *testing.T) {
 	}
 	write(counterfoil.EventDraft{Type: "devices", Action: "device_restarted", User: &counterfoil.DraftUser{Email: "grace@example.com"}, Metadata: json.RawMessage(`{"device":"GW-7"}`)})
 
-	list := p.expect("/activity", 200, "owner@acme.example", "Created the token “&lt;b&gt;ci&lt;/b&gt;”", "Changed the token “ci two”", "Device restarted (devices)", "grace@example.com")
-	if strings.Index(list.body, "Device restarted") > strings.Index(list.body, "Created the token") {
+	list := p.get("/activity").says(200, "owner@acme.example", "Created the token “<b>ci</b>”", "Changed the token “ci two”", "Device restarted (devices)", "grace@example.com")
+	if strings.Index(list.text, "Device restarted") > strings.Index(list.text, "Created the token") {
 		t.Error("the newest event is not first")
 	}
-	p.expect("/activity?type=tokens", 200, "Created the token", "!Device restarted")
-	p.expect("/activity?type=devices", 200, "Device restarted", "!Created the token")
-	p.expect("/activity?member=grace@example.com", 200, "Device restarted", "!Created the token")
-	p.expect("/activity?token="+token.Token.ID, 200, "Created the token", "Changed the token", "!Device restarted")
-	p.expect("/activity?item=gw-7", 200, "Device restarted", "!Changed the token")
-	p.expect("/activity?item=CI+TWO", 200, "Changed the token “ci two”", "!Device restarted")
-	p.expect("/activity?item=device_restarted", 200, "Nothing matches") // the action is no item
-	p.expect("/activity?from=2001-01-01&to=2001-03-31", 200, "Nothing matches", "!data-follow")
-	p.expect("/activity?from=2001-01-01&to=2001-04-01", 422, "Choose at most 90 days; these are 91")
-	p.expect("/activity?from=2001-01-02&to=2001-01-01", 422, "This is after the last day")
-	p.expect("/activity?from=yesterday", 422, "Give a day such as")
+	p.get("/activity?type=tokens").says(200, "Created the token", "!Device restarted")
+	p.get("/activity?type=devices").says(200, "Device restarted", "!Created the token")
+	p.get("/activity?member=grace@example.com").says(200, "Device restarted", "!Created the token")
+	p.get("/activity?token="+token.Token.ID).says(200, "Created the token", "Changed the token", "!Device restarted")
+	p.get("/activity?item=gw-7").says(200, "Device restarted", "!Changed the token")
+	p.get("/activity?item=CI+TWO").says(200, "Changed the token “ci two”", "!Device restarted")
+	p.get("/activity?item=device_restarted").says(200, "Nothing matches") // the action is no item
+	p.get("/activity?from=2001-01-01&to=2001-03-31").says(200, "Nothing matches", "!Follow:")
+	p.get("/activity?from=2001-01-01&to=2001-04-01").says(422, "Choose at most 90 days; these are 91")
+	p.get("/activity?from=2001-01-02&to=2001-01-01").says(422, "This is after the last day")
+	p.get("/activity?from=yesterday").says(422, "Give a day such as")
 
 	// The detail.
 	var changed counterfoil.Event
-	for e := range events(t, p, "/activity/export?format=jsonl&type=tokens") {
+	for _, e := range p.get("/activity/export?format=jsonl&type=tokens").lines() {
 		if e.Action == "token_updated" {
 			changed = e
 		}
 	}
-	p.expect(fmt.Sprintf("/activity/%d", changed.Number), 200, "Changed the token “ci two”", "&lt;b&gt;ci&lt;/b&gt;", changed.ID, fmt.Sprintf("%x", changed.Hash), "127.0.0.1", "Program", "Before")
+	p.get(fmt.Sprintf("/activity/%d", changed.Number)).says(200, "Changed the token “ci two”", "<b>ci</b>", changed.ID, fmt.Sprintf("%x", changed.Hash), "127.0.0.1", "Program", "Before")
 	for _, number := range []string{"0", "x", "999999", "-1"} {
-		p.expect("/activity/"+number, 404)
+		p.get("/activity/" + number).says(404)
 	}
 
 	// What came behind a cursor, for the page's script.
-	cursor := between(list.body, `data-cursor="`, `"`)
+	cursor := list.attr("<tbody[^>]*>", "data-cursor")
 	write(counterfoil.EventDraft{Type: "devices", Action: "device_stopped"}, counterfoil.EventDraft{Type: "backups", Action: "backup_done"})
-	fresh := p.expect("/activity/new?cursor="+cursor, 200, "Device stopped", "Backup done", "!Device restarted", "!<html")
-	if strings.Index(fresh.body, "Backup done") > strings.Index(fresh.body, "Device stopped") {
+	fresh := p.get("/activity/new?cursor="+cursor).says(200, "Device stopped", "Backup done", "!Device restarted")
+	if strings.Index(fresh.text, "Backup done") > strings.Index(fresh.text, "Device stopped") {
 		t.Error("of what is new the newest is not first")
 	}
-	p.expect("/activity/new?type=backups&cursor="+cursor, 200, "Backup done", "!Device stopped")
-	p.expect("/activity/new?cursor="+between(fresh.body, `data-cursor="`, `"`), 200, "!<tr")
-	p.expect("/activity/new", 400)
+	p.get("/activity/new?type=backups&cursor="+cursor).says(200, "Backup done", "!Device stopped")
+	if none := p.get("/activity/new?cursor=" + fresh.attr("<tbody[^>]*>", "data-cursor")); none.status != 200 || strings.Contains(none.source, "<tr") || strings.Contains(fresh.source, "<html") {
+		t.Errorf("with nothing new the script gets %d %s", none.status, none.source)
+	}
+	p.get("/activity/new").says(400)
 
 	// Somebody without the right.
 	made, err := s.System().AddMember(ctx, s.Organization.ID, counterfoil.MemberDraft{Email: "bob@acme.example", Name: "Bob", Roles: []string{"member"}})
@@ -170,46 +86,31 @@ func TestActivityLog(t *testing.T) {
 	if _, err := s.System().EditMember(ctx, s.Organization.ID, made.ID, counterfoil.MemberEdit{Status: (*counterfoil.MemberStatus)(&active)}); err != nil {
 		t.Fatal(err)
 	}
-	bob := signIn(t, s, made.ID)
+	bob := s.sits(made.ID)
 	for _, address := range []string{"/activity", "/activity/1", "/activity/new?cursor=" + cursor, "/activity/export"} {
-		bob.expect(address, 403, "counterfoil.activity:read")
+		bob.get(address).says(403, "counterfoil.activity:read")
 	}
-	bob.expect("/tokens", 200, "!Activity log")
+	bob.get("/tokens").says(200, "!Activity log")
 }
 
-func between(text, before, after string) string {
-	_, text, _ = strings.Cut(text, before)
-	text, _, _ = strings.Cut(text, after)
-	return text
-}
-
-// events reads a download in JSON lines.
-func events(t testing.TB, p *person, address string) func(func(counterfoil.Event) bool) {
-	return func(yield func(counterfoil.Event) bool) {
-		answer := p.request(address)
-		defer answer.Body.Close()
-		lines := bufio.NewScanner(answer.Body)
-		lines.Buffer(nil, 4<<20)
-		for lines.Scan() {
-			var e counterfoil.Event
-			if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-				t.Fatalf("%v: %.200s", err, lines.Text())
-			}
-			if !yield(e) {
-				return
-			}
+// lines reads a download in JSON lines.
+func (p *shown) lines() (out []counterfoil.Event) {
+	p.t.Helper()
+	for line := range strings.Lines(p.source) {
+		var e counterfoil.Event
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			p.t.Fatalf("%v: %.200s", err, line)
 		}
-		if lines.Err() != nil {
-			t.Fatal(lines.Err())
-		}
+		out = append(out, e)
 	}
+	return out
 }
 
 // TestActivityDownload: everything that the filters let through, in order, as it is in the log; and no cell is a formula.
 func TestActivityDownload(t *testing.T) {
-	s := counterfoiltest.Start(t)
+	s := newDesk(t)
 	owner := s.As(s.OwnerToken)
-	p := signIn(t, s, s.Owner.ID)
+	p := s.sits(s.Owner.ID)
 	const batches, size = 5, 500
 	for b := range batches {
 		var drafts []counterfoil.EventDraft
@@ -222,7 +123,7 @@ func TestActivityDownload(t *testing.T) {
 		}
 	}
 	n, last := 0, int64(0)
-	for e := range events(t, p, "/activity/export?format=jsonl&type=devices") {
+	for _, e := range p.get("/activity/export?format=jsonl&type=devices").lines() {
 		var m struct{ N int }
 		if err := json.Unmarshal(e.Metadata, &m); err != nil || m.N != n || e.Number <= last || e.Initiator != "=cmd|' /C calc'!A0" {
 			t.Fatalf("line %d is %+v (%v)", n, e, err)
@@ -233,14 +134,13 @@ func TestActivityDownload(t *testing.T) {
 		t.Errorf("the download has %d events, want %d", n, batches*size)
 	}
 
-	answer := p.request("/activity/export?format=csv&type=devices")
-	defer answer.Body.Close()
+	file := p.get("/activity/export?format=csv&type=devices")
 	today := time.Now().UTC()
 	want := fmt.Sprintf(`attachment; filename="activity-%s-%s-%s.csv"`, s.Organization.Slug, today.AddDate(0, 0, -89).Format(time.DateOnly), today.Format(time.DateOnly))
-	if got := answer.Header.Get("Content-Disposition"); got != want || !strings.HasPrefix(answer.Header.Get("Content-Type"), "text/csv") {
-		t.Errorf("the file is %s of %s, want %s", got, answer.Header.Get("Content-Type"), want)
+	if got := file.header.Get("Content-Disposition"); got != want || !strings.HasPrefix(file.header.Get("Content-Type"), "text/csv") {
+		t.Errorf("the file is %s of %s, want %s", got, file.header.Get("Content-Type"), want)
 	}
-	rows, err := csv.NewReader(answer.Body).ReadAll()
+	rows, err := csv.NewReader(strings.NewReader(file.source)).ReadAll()
 	if err != nil || len(rows) != batches*size+1 {
 		t.Fatalf("%d rows, %v", len(rows), err)
 	}
@@ -256,29 +156,38 @@ func TestActivityDownload(t *testing.T) {
 			t.Fatalf("the metadata of row %d is %s, want %s", i, row[column["metadata"]], want)
 		}
 	}
-	p.expect("/activity/export?from=2001-01-01", 422, "Choose at most 90 days")
+	p.get("/activity/export?from=2001-01-01").says(422, "Choose at most 90 days")
 }
 
 // TestIntegrationHealth: the landing page says when each integration pulled last, and from where.
 func TestIntegrationHealth(t *testing.T) {
-	s := counterfoiltest.Start(t)
-	p := signIn(t, s, s.Owner.ID)
-	p.expect("/integrations", 200, "Not set up", "No active token.", "!Pulling", "!Never pulled")
+	s := newDesk(t, counterfoiltest.WithConfig(func(c *server.Config) { c.OutgoingAllow = []string{"127.0.0.0/8"} }))
+	p := s.sits(s.Owner.ID)
+	p.get("/integrations").says(200, "Not set up", "No active token.", "!Pulling", "!Never pulled")
 	made, err := s.As(s.OwnerToken).CreateToken(t.Context(), "current", counterfoil.Draft{Kind: counterfoil.KindIntegration, Integration: counterfoil.IntegrationSplunk, Name: "indexer 1"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.expect("/integrations", 200, "Never pulled", "1 active token, none used yet.", "!Pulling")
+	p.get("/integrations").says(200, "Never pulled", "1 active token, none used yet.", "!Pulling")
 	if _, err := s.As(made.Secret).SplunkEvents(t.Context(), "", 10); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if body := p.open("/integrations").body; strings.Contains(body, "Pulling") {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("a pull is not shown within 10 s")
+	page := func(word string) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); !strings.Contains(p.get("/integrations").text, word); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("the page does not say %q within 20 s", word)
+			}
 		}
 	}
-	p.expect("/integrations", 200, "indexer 1", "127.0.0.1", "Last pulled", "!Never pulled")
+	page("Pulling")
+	p.get("/integrations").says(200, "indexer 1", "127.0.0.1", "Last pulled", "!Never pulled", "!Push")
+
+	c := hectest.New(t, hectest.Settings{Token: "collector"})
+	must[counterfoil.SplunkExport](t)(s.As(s.OwnerToken).SetSplunkExport(t.Context(), "current", counterfoil.SplunkExportDraft{URL: c.URL, Token: "collector", Backfill: true}))
+	page("Pushing")
+	p.get("/integrations").says(200, "to "+c.URL+" . Delivered to #", "0 missing.")
+	c.Set(func(s *hectest.Settings) { s.Token = "another" })
+	must[[]counterfoil.EventRef](t)(s.As(s.OwnerToken).WriteEvents(t.Context(), "current", []counterfoil.EventDraft{{Type: "devices", Action: "device_seen"}}))
+	page("Push stopped")
 }

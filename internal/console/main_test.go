@@ -56,6 +56,7 @@ type shown struct {
 	t        *testing.T
 	status   int
 	location string
+	header   http.Header
 	source   string
 	text     string // without tags, blanks folded
 }
@@ -135,7 +136,7 @@ func (s *sitter) send(method, path string, form url.Values) *shown {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &shown{t, answer.StatusCode, answer.Header.Get("Location"), string(body), visible(string(body))}
+	return &shown{t, answer.StatusCode, answer.Header.Get("Location"), answer.Header, string(body), visible(string(body))}
 }
 
 var (

@@ -23,7 +23,7 @@ var shelves = []shelf{
 	{kind: counterfoil.KindIntegration, integration: counterfoil.IntegrationCustom, path: "/integrations/custom", title: "Custom", noun: "token", needs: counterfoil.PermTokensWrite,
 		about: "For your own reader of the Activity Logs API. A token opens that API and nothing else."},
 	{kind: counterfoil.KindIntegration, integration: counterfoil.IntegrationSplunk, path: "/integrations/splunk", title: "Splunk", noun: "token", needs: counterfoil.PermTokensWrite,
-		about: "For the Splunk add-on. It asks for the data centre's name and a token, which is good for Splunk alone."},
+		about: "For the Splunk add-on. It asks for this data centre's URL and a token, which is good for Splunk alone."},
 	{kind: counterfoil.KindIntegration, integration: counterfoil.IntegrationSentinel, path: "/integrations/sentinel", title: "Microsoft Sentinel", noun: "token", needs: counterfoil.PermTokensWrite,
 		about: "For the Sentinel connector, which reads the Activity Logs API."},
 }
