@@ -12,6 +12,10 @@ type Organization struct {
 	Status     OrgStatus `json:"status" enum:"active,suspended"`
 	DataCenter string    `json:"data_center"`
 	CreatedAt  time.Time `json:"created_at"`
+
+	Provider    bool       `json:"provider" doc:"Whether it manages organizations."`
+	ManagedBy   *string    `json:"managed_by" doc:"The provider that manages it, org_…; null: none."`
+	TrialEndsAt *time.Time `json:"trial_ends_at" doc:"For a trial: when it becomes standard by itself."`
 }
 
 // License is how an organization is billed.
@@ -38,6 +42,7 @@ type OrganizationDraft struct {
 	Plan       string  `json:"plan,omitempty"`
 	License    License `json:"license,omitempty" enum:"standard,trial,nfr"`
 	DataCenter string  `json:"data_center,omitempty"`
+	Provider   bool    `json:"provider,omitempty" doc:"From a system credential only: the organization is a provider, which manages others."`
 }
 
 // OrganizationEdit changes what is not nil. An organization's own credentials may change Name only.
@@ -47,6 +52,7 @@ type OrganizationEdit struct {
 	License    *License   `json:"license,omitempty" enum:"standard,trial,nfr"`
 	Status     *OrgStatus `json:"status,omitempty" enum:"active,suspended"`
 	DataCenter *string    `json:"data_center,omitempty"`
+	ManagedBy  *string    `json:"managed_by,omitempty" doc:"From a system credential only: the provider that manages it from now on; empty: none."`
 }
 
 // MemberStatus says whether a member may act. Only an active member's tokens are honoured.

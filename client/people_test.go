@@ -156,6 +156,11 @@ var organizationRows = []row{
 			t.Errorf("got %+v", got)
 		}
 	}},
+	{"CreateOrganization", "POST /v1/organizations", func(t *testing.T, w *world) {
+		if got := must(w.system.CreateOrganization(t.Context(), counterfoil.OrganizationDraft{Name: "Provider", Provider: true}))(t); !got.Provider {
+			t.Errorf("got %+v", got)
+		}
+	}},
 	{"Retention", "GET /v1/organizations/{org}/retention", func(t *testing.T, w *world) {
 		if got := must(w.owner.Retention(t.Context(), current))(t); got.Days != nil || got.EffectiveDays != 0 {
 			t.Errorf("got %+v", got)
@@ -186,6 +191,12 @@ var organizationRows = []row{
 		}
 		if _, err := o.Client().Organization(t.Context(), current); !errors.Is(err, &counterfoil.Error{Code: counterfoil.CodeOrganizationSuspended}) {
 			t.Errorf("its owner is answered %v", err)
+		}
+	}},
+	{"EditOrganization", "PATCH /v1/organizations/{org}", func(t *testing.T, w *world) {
+		p, o := w.NewProvider(t, "Provider"), w.NewOrganization(t, "Moved")
+		if got := must(w.system.EditOrganization(t.Context(), o.ID, counterfoil.OrganizationEdit{ManagedBy: &p.ID}))(t); got.ManagedBy == nil || *got.ManagedBy != p.ID {
+			t.Errorf("got %+v", got)
 		}
 	}},
 	{"DeleteOrganization", "DELETE /v1/organizations/{org}", func(t *testing.T, w *world) {

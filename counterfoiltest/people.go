@@ -40,7 +40,18 @@ func (s *Server) Token(t testing.TB, permissions ...string) counterfoil.Created 
 // NewOrganization makes another organization, with an active owner.
 func (s *Server) NewOrganization(t testing.TB, name string) *Organization {
 	t.Helper()
-	made, err := s.System().CreateOrganization(context.Background(), counterfoil.OrganizationDraft{Name: name})
+	return s.organization(t, counterfoil.OrganizationDraft{Name: name})
+}
+
+// NewProvider makes an organization that manages others, with an active owner.
+func (s *Server) NewProvider(t testing.TB, name string) *Organization {
+	t.Helper()
+	return s.organization(t, counterfoil.OrganizationDraft{Name: name, Provider: true})
+}
+
+func (s *Server) organization(t testing.TB, draft counterfoil.OrganizationDraft) *Organization {
+	t.Helper()
+	made, err := s.System().CreateOrganization(context.Background(), draft)
 	if err != nil {
 		t.Fatal(err)
 	}

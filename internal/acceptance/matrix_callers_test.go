@@ -15,7 +15,7 @@ var callers = func() []string {
 	for _, p := range ownPermissions() {
 		all = append(all, "org+"+strings.TrimPrefix(p, counterfoil.Reserved))
 	}
-	return append(all, "org+all", "custom", "splunk", "sentinel", "system", "gateway", "expired", "revoked", "paused")
+	return append(all, "org+all", "custom", "splunk", "sentinel", "provider-key", "system", "gateway", "expired", "revoked", "paused")
 }()
 
 // ownPermissions are the service's own that an organization token may hold.
@@ -40,25 +40,39 @@ func allPermissions() (names []string) {
 type stage struct {
 	world       *world
 	own, other  *tenant
+	providers   bool    // both are; else the first is managed by one
+	signer      *signer // of the first, or of the provider that manages it
 	credentials map[string]string
 	objects     map[string]made // by what and whose
 	n           int
 }
 
-func newStage(w *world) *stage { return &stage{world: w} }
+func newStage(w *world, providers bool) *stage { return &stage{world: w, providers: providers} }
 
 // set makes sure that there is something to stand on.
 func (s *stage) set(t *testing.T) {
 	t.Helper()
-	if s.own == nil {
-		s.own, s.other = s.world.tenant(t), s.world.tenant(t)
-		s.credentials, s.objects = map[string]string{}, map[string]made{}
+	if s.own != nil {
+		return
 	}
+	s.credentials, s.objects = map[string]string{}, map[string]made{}
+	if s.providers {
+		s.own, s.other = s.world.provider(t), s.world.provider(t)
+		s.signer = s.own.newKey(t, "EdDSA")
+		return
+	}
+	s.own, s.other = s.world.tenant(t), s.world.tenant(t)
+	manager := s.world.provider(t)
+	must(t, "manage", s.world.ask(t, s.world.SystemToken, "PATCH /v1/organizations/"+s.own.id, fmt.Sprintf(`{"managed_by":%q}`, manager.id)), "200")
+	s.signer = manager.newKey(t, "EdDSA")
 }
 
 // credential makes a caller of the first organization.
 func (s *stage) credential(t *testing.T, caller string) string {
 	t.Helper()
+	if caller == "provider-key" {
+		return s.signer.jwt(t)
+	}
 	if secret, known := s.credentials[caller]; known {
 		return secret
 	}
@@ -154,6 +168,8 @@ func (s *stage) make(t *testing.T, o *tenant, what string) made {
 	case "export":
 		must(t, "export", o.ask(t, o.token, "PUT exports/splunk", `{"url":"https://collector.invalid:8088","token":"x"}`), "200")
 		return made{id: "splunk"}
+	case "provider key":
+		return id("POST /v1/provider/keys", fmt.Sprintf(`{"name":"key %d"}`, s.n))
 	case "receipt":
 		return made{id: must(t, "revoke", o.ask(t, o.token, "DELETE tokens/"+o.orgToken(t).id, ""), "200").at("receipt.id")}
 	case "refusal":
@@ -183,7 +199,7 @@ func (s *stage) cells(t *testing.T, p probe, caller string) (cells []string) {
 		if p.form {
 			headers = []string{"Content-Type", "application/x-www-form-urlencoded"}
 		}
-		a := s.world.ask(t, credential, fill.Replace(p.line)+p.query, fill.Replace(p.body), headers...)
+		a := s.world.ask(t, credential, fill.Replace(p.line+p.query), fill.Replace(p.body), headers...)
 		cells = append(cells, s.cell(a))
 		if a.status < 300 {
 			if !strings.HasPrefix(p.line, "GET ") {

@@ -27,7 +27,8 @@ const legend = `# Every route of the API, asked in the name of every kind of cal
 # the role gives; bare-owner: an owner's with no permission) · org (an organization token with no permission; org+x with
 # counterfoil.x alone; org+… with any that no other row of the table names; org+all) · custom, splunk, sentinel (integration
 # tokens) · system (all permissions), gateway (a system token with counterfoil.tokens:verify alone) · expired, revoked,
-# paused (organization tokens that had every permission).
+# paused (organization tokens that had every permission) · provider-key (a JWT of the provider that manages the caller's own
+# organization; on /v1/provider/…, where every caller's own organization is a provider, of that one).
 #
 # On every route, unless its table says otherwise, and then in every column:
 #   none     401 missing_credentials        suspended                  403 owner_inactive
@@ -78,7 +79,7 @@ func (o operation) sortKey() string {
 
 // columns are the organizations whose object a probe asks for.
 func (p probe) columns() []string {
-	switch inOrg := strings.Contains(p.line, "{org}"); {
+	switch inOrg := strings.Contains(p.line+p.query, "{org}"); {
 	case inOrg && strings.Contains(p.line, "{id}"):
 		return []string{"own", "other", "mixed"}
 	case inOrg, p.object != "" && p.object != "system token":
@@ -97,13 +98,17 @@ func TestMatrix(t *testing.T) {
 	}
 	var out bytes.Buffer
 	out.WriteString(legend)
-	s := newStage(w)
+	customers, providers := newStage(w, false), newStage(w, true)
 	for _, o := range operations(t, w) {
 		if _, ok := known[o.line]; !ok {
 			t.Errorf("%s is served, but there is no probe for it", o.line)
 		}
 		for _, p := range probes {
 			if p.line == o.line {
+				s := customers
+				if strings.Contains(o.line, "/v1/provider/") {
+					s = providers
+				}
 				known[o.line] = true
 				table := map[string][]string{}
 				for _, caller := range callers {

@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/providerjwt"
 	"github.com/counterfoil/counterfoil/internal/registry"
 	"github.com/counterfoil/counterfoil/internal/verify"
 	"github.com/counterfoil/counterfoil/internal/web"
@@ -182,6 +183,10 @@ func (c *call) authenticate() error {
 	} else if c.route.op == registry.OpReadSelf || c.route.op == registry.OpRevokeSelf {
 		audience = counterfoil.AudienceSelf
 	}
+	if audience == counterfoil.AudienceAPI && providerjwt.Is(token) {
+		c.caller, err = c.Registry.AcceptJWT(c.r.Context(), token, c.Proxies.ClientIP(c.r), c.Verifier.Masked(c.r.UserAgent()))
+		return err
+	}
 	v, err := c.API.authenticate(c.r, token, audience, c.route.op, &c.caller)
 	sayExpiry(c.w, &v)
 	c.integration = v.Integration()
@@ -224,9 +229,13 @@ func refusal(v *verify.Result) error {
 	return counterfoil.Refuse(v.Code, detail)
 }
 
-// org resolves the organization that the path names.
+// org resolves the organization that the path names. A provider's key acts there from now on.
 func (c *call) org() (string, error) {
-	return c.Registry.Resolve(c.r.Context(), c.caller, c.r.PathValue("org"))
+	org, err := c.Registry.Resolve(c.r.Context(), c.caller, c.r.PathValue("org"))
+	if err == nil && c.caller.Provider != "" {
+		c.caller.Organization = org
+	}
+	return org, err
 }
 
 func (c *call) problem(err error) { web.WriteProblem(c.w, c.r, err) }

@@ -32,11 +32,11 @@ func (a *API) describe() error {
 		Info: &huma.Info{Title: "Counterfoil", Version: a.Version, License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			Description: "API tokens: issue, limit, check, revoke. Times are RFC 3339 in UTC; lists are paged with limit and cursor; errors are RFC 9457."},
 		Components: &huma.Components{Schemas: a.schemas, SecuritySchemes: map[string]*huma.SecurityScheme{
-			"bearer": {Type: "http", Scheme: "bearer", Description: "A token, as `Authorization: Bearer …`, bare, or as `X-API-Key`."},
+			"bearer": {Type: "http", Scheme: "bearer", Description: "A token, as `Authorization: Bearer …`, bare, or as `X-API-Key`; on the routes of organizations and providers also a provider's signed JWT."},
 			"basic":  {Type: "http", Scheme: "basic", Description: "The token's id and the token (OAuth routes)."},
 		}},
 	}
-	for _, tag := range []string{tagTokens, tagSystem, tagCheck, tagRules, tagPeople, tagActivity, tagCatalogue, tagDocumentation} {
+	for _, tag := range []string{tagTokens, tagSystem, tagCheck, tagRules, tagPeople, tagProvider, tagActivity, tagCatalogue, tagDocumentation} {
 		doc.Tags = append(doc.Tags, &huma.Tag{Name: tag})
 	}
 	problem := a.schemas.Schema(reflect.TypeFor[web.ProblemDetails](), true, "Problem")
@@ -66,7 +66,7 @@ func (a *API) allowNull() {
 			return
 		}
 		seen[t] = true
-		for f := range t.Fields() {
+		for _, f := range reflect.VisibleFields(t) {
 			if !f.IsExported() {
 				continue
 			}

@@ -67,6 +67,9 @@ func (w *work) replay(earlier store.Answer, answer any) error {
 	if earlier.Token == consoleAnswer {
 		return counterfoil.Refuse(counterfoil.CodeAlreadyCreated, "This Idempotency-Key has made an address already. It was shown then and is not stored; ask for another with a new key.")
 	}
+	if earlier.Token == keyAnswer {
+		return counterfoil.Refuse(counterfoil.CodeAlreadyCreated, "This Idempotency-Key has created a key already. Its private half was shown then and is not stored; revoke that key and make another.")
+	}
 	t, found, err := w.tx.Token(earlier.Token)
 	if err != nil {
 		return err

@@ -6,8 +6,10 @@ import (
 )
 
 var (
-	orgKinds    = []counterfoil.Kind{counterfoil.KindPersonal, counterfoil.KindOrganization, counterfoil.KindSystem}
-	ownerKinds  = []counterfoil.Kind{counterfoil.KindPersonal, counterfoil.KindSystem}
+	checkKinds = []counterfoil.Kind{counterfoil.KindPersonal, counterfoil.KindOrganization, counterfoil.KindSystem}
+	ownerKinds = []counterfoil.Kind{counterfoil.KindPersonal, counterfoil.KindSystem, counterfoil.KindProvider}
+	// orgKinds are those that act in an organization: its own, the instance's, and its provider's key.
+	orgKinds    = []counterfoil.Kind{counterfoil.KindPersonal, counterfoil.KindOrganization, counterfoil.KindSystem, counterfoil.KindProvider}
 	systemKinds = []counterfoil.Kind{counterfoil.KindSystem}
 	allKinds    = counterfoil.Kinds
 )
@@ -32,7 +34,7 @@ var (
 	OpRevokeSystemToken = &Operation{Name: "revoke-system-token", Permission: counterfoil.PermTokensWrite, Kinds: systemKinds, Narrows: true}
 
 	// OpVerify is asked by the faces of the check before they answer; the registry itself checks nothing for others.
-	OpVerify      = &Operation{Name: "verify", Permission: counterfoil.PermTokensVerify, Kinds: orgKinds}
+	OpVerify      = &Operation{Name: "verify", Permission: counterfoil.PermTokensVerify, Kinds: checkKinds}
 	OpReadRefusal = &Operation{Name: "read-refusal", Permission: counterfoil.PermTokensRead, Kinds: orgKinds}
 	OpReadReceipt = &Operation{Name: "read-receipt", Kinds: orgKinds}
 
@@ -90,8 +92,17 @@ var (
 
 	OpCreateConsoleSession = &Operation{Name: "create-console-session", Permission: counterfoil.PermConsoleSessionsWrite, Kinds: systemKinds}
 
-	OpListOrganizations  = &Operation{Name: "list-organizations", Permission: counterfoil.PermOrganizationsRead, Kinds: systemKinds}
-	OpCreateOrganization = &Operation{Name: "create-organization", Permission: counterfoil.PermOrganizationsWrite, Kinds: systemKinds, lock: store.ForRules}
+	// opConvertTrial is the instance's own; no caller may ask for it.
+	opConvertTrial = &Operation{Name: "convert-trial", lock: store.ForRules}
+
+	OpListManaged       = &Operation{Name: "list-managed-organizations", Permission: counterfoil.PermOrganizationsRead, Kinds: orgKinds}
+	OpCreateManaged     = &Operation{Name: "create-managed-organization", StepUp: true, Permission: counterfoil.PermOrganizationsWrite, Kinds: orgKinds, lock: store.ForRules}
+	OpListProviderKeys  = &Operation{Name: "list-provider-keys", Permission: counterfoil.PermProviderKeysWrite, Kinds: orgKinds}
+	OpCreateProviderKey = &Operation{Name: "create-provider-key", StepUp: true, Permission: counterfoil.PermProviderKeysWrite, Kinds: orgKinds, lock: store.ForRules}
+	OpRevokeProviderKey = &Operation{Name: "revoke-provider-key", Permission: counterfoil.PermProviderKeysWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+
+	OpListOrganizations  = &Operation{Name: "list-organizations", Permission: counterfoil.PermOrganizationsRead, Kinds: orgKinds}
+	OpCreateOrganization = &Operation{Name: "create-organization", Permission: counterfoil.PermOrganizationsWrite, Kinds: orgKinds, lock: store.ForRules}
 	OpReadOrganization   = &Operation{Name: "read-organization", Permission: counterfoil.PermOrganizationsRead, Kinds: orgKinds}
 	OpEditOrganization   = &Operation{Name: "edit-organization", Permission: counterfoil.PermOrganizationsWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
 	OpDeleteOrganization = &Operation{Name: "delete-organization", Permission: counterfoil.PermOrganizationsWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}

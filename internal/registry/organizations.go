@@ -12,9 +12,17 @@ import (
 	"github.com/counterfoil/counterfoil/internal/store"
 )
 
-// Organizations lists every organization, oldest first.
+// Organizations lists every organization, oldest first; for a provider, those that it manages.
 func (r *Registry) Organizations(ctx context.Context, c Caller, cursor string, limit int) (page counterfoil.Page[counterfoil.Organization], err error) {
 	page.Data = []counterfoil.Organization{}
+	if c.Kind != counterfoil.KindSystem {
+		managed, err := r.managed(ctx, c, c.Organization, OpListOrganizations, ManagedQuery{Cursor: cursor, Limit: limit})
+		for _, o := range managed.Data {
+			page.Data = append(page.Data, o.Organization)
+		}
+		page.NextCursor = managed.NextCursor
+		return page, err
+	}
 	if err := r.view(ctx, c, "", OpListOrganizations, func(*work) error { return nil }); err != nil {
 		return page, err
 	}
@@ -27,7 +35,7 @@ func (r *Registry) Organizations(ctx context.Context, c Caller, cursor string, l
 		page.NextCursor = &list[limit-1].ID
 	}
 	for _, o := range list {
-		page.Data = append(page.Data, o.Organization)
+		page.Data = append(page.Data, shown(o, r.Store.Now()))
 	}
 	return page, nil
 }
@@ -38,25 +46,32 @@ func (r *Registry) Organization(ctx context.Context, c Caller, org string) (o co
 		if w.rules == nil {
 			return errNotFound
 		}
-		o = w.rules.Org.Organization
+		o = shown(w.rules.Org, w.tx.Now())
 		return nil
 	})
 	return o, err
 }
 
-// CreateOrganization makes an organization without members.
+// CreateOrganization makes an organization without members; a provider's is managed by it.
 func (r *Registry) CreateOrganization(ctx context.Context, c Caller, draft counterfoil.OrganizationDraft) (counterfoil.Organization, error) {
+	if c.Kind != counterfoil.KindSystem {
+		return r.createManaged(ctx, c, c.Organization, OpCreateOrganization, draft)
+	}
 	return create(r, ctx, c, "", OpCreateOrganization, func(w *work) (o counterfoil.Organization, _ string, err error) {
-		o, err = w.createOrganization(draft)
+		o, err = w.createOrganization(draft, nil)
 		return o, "", err
 	})
 }
 
 var slugForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
-func (w *work) createOrganization(draft counterfoil.OrganizationDraft) (counterfoil.Organization, error) {
+// createOrganization makes an organization; provider manages it, if one is given.
+func (w *work) createOrganization(draft counterfoil.OrganizationDraft, provider *store.Organization) (counterfoil.Organization, error) {
 	o := counterfoil.Organization{ID: store.NewID("org"), Slug: draft.Slug, Name: draft.Name, Plan: draft.Plan, License: draft.License,
-		Status: counterfoil.OrgActive, DataCenter: draft.DataCenter, CreatedAt: w.tx.Now().Time()}
+		Status: counterfoil.OrgActive, DataCenter: draft.DataCenter, CreatedAt: w.tx.Now().Time(), Provider: draft.Provider}
+	if provider != nil {
+		o.ManagedBy = &provider.ID
+	}
 	derived := o.Slug == ""
 	if derived {
 		o.Slug = slugOf(o.Name)
@@ -70,7 +85,18 @@ func (w *work) createOrganization(draft counterfoil.OrganizationDraft) (counterf
 	if o.Plan == "" && len(w.r.Plans) > 0 {
 		o.Plan = w.r.Plans[0]
 	}
+	w.beginTrial(&o)
 	problems := append(nameProblem("/name", o.Name), w.organizationProblems(o)...)
+	if provider != nil {
+		if o.Provider {
+			problems = append(problems, invalid("/provider", "a provider is not managed by another; the operator makes providers"))
+		}
+		taken, err := w.nfrProblem(provider.ID, o)
+		if err != nil {
+			return o, err
+		}
+		problems = append(problems, taken...)
+	}
 	if !slugForm.MatchString(o.Slug) || o.Slug == "current" || strings.HasPrefix(o.Slug, "org_") {
 		problems = append(problems, invalid("/slug", "a slug is lower-case letters, digits and hyphens, at most 63, and not \"current\""))
 	}
@@ -86,9 +112,12 @@ func (w *work) createOrganization(draft counterfoil.OrganizationDraft) (counterf
 		if err := tx.InsertOrganization(o); err != nil {
 			return err
 		}
-		w.recordFor(tx, "organization", "organization_created", organizationTarget(o), map[string]any{"name": o.Name, "slug": o.Slug, "plan": o.Plan, "license": o.License})
+		w.recordFor(tx, "organization", "organization_created", organizationTarget(o), createdMetadata(o))
 		return nil
 	})
+	if err == nil && provider != nil {
+		err = w.mirror(o, "organization", "organization_created", createdMetadata(o))
+	}
 	if errors.Is(err, store.ErrTaken) {
 		return o, counterfoil.Refuse(counterfoil.CodeNameTaken, "An organization has this slug.")
 	}
@@ -133,47 +162,6 @@ func (w *work) organizationProblems(o counterfoil.Organization) (problems []coun
 	return problems
 }
 
-// EditOrganization changes an organization. Its own credentials may change the name alone.
-func (r *Registry) EditOrganization(ctx context.Context, c Caller, org string, edit counterfoil.OrganizationEdit) (o counterfoil.Organization, receipt counterfoil.Receipt, err error) {
-	receipt, err = r.do(ctx, c, org, OpEditOrganization, func(w *work) error {
-		if w.rules == nil {
-			return errNotFound
-		}
-		before := w.rules.Org.Organization
-		o = before
-		if !w.system() && (edit.Plan != nil || edit.License != nil || edit.Status != nil || edit.DataCenter != nil) {
-			return counterfoil.Refuse(counterfoil.CodeMissingPermission, "An organization's own credentials may change its name alone.")
-		}
-		var problems []counterfoil.Problem
-		var diff changed
-		if edit.Name != nil && *edit.Name != o.Name {
-			problems = nameProblem("/name", *edit.Name)
-			diff.note("name", o.Name, *edit.Name)
-			o.Name = *edit.Name
-		}
-		set(&o.Plan, edit.Plan, "plan", &diff)
-		set(&o.License, edit.License, "license", &diff)
-		set(&o.Status, edit.Status, "status", &diff)
-		set(&o.DataCenter, edit.DataCenter, "data_center", &diff)
-		if o.Status != counterfoil.OrgActive && o.Status != counterfoil.OrgSuspended {
-			problems = append(problems, invalid("/status", "the status is active or suspended"))
-		}
-		if err := counterfoil.Invalid(append(problems, w.organizationProblems(o)...)); err != nil || !diff.any() {
-			return err
-		}
-		if err := w.tx.UpdateOrganization(o); err != nil {
-			return err
-		}
-		action := "organization_updated"
-		if before.Status != o.Status {
-			action = map[counterfoil.OrgStatus]string{counterfoil.OrgSuspended: "organization_suspended", counterfoil.OrgActive: "organization_reactivated"}[o.Status]
-		}
-		w.record("organization", action, organizationTarget(o), diff.metadata())
-		return nil
-	})
-	return o, receipt, err
-}
-
 func set[T comparable](to *T, from *T, member string, diff *changed) {
 	if from != nil && *from != *to {
 		diff.note(member, *to, *from)
@@ -191,6 +179,9 @@ func (r *Registry) DeleteOrganization(ctx context.Context, c Caller, org string)
 		if !w.isOwner() {
 			return counterfoil.Refuse(counterfoil.CodeMissingPermission, "Only an owner deletes the organization.")
 		}
+		if err := w.managesNobody(); err != nil {
+			return err
+		}
 		if err := w.tx.DeleteOrganization(); err != nil {
 			return err
 		}
@@ -198,7 +189,8 @@ func (r *Registry) DeleteOrganization(ctx context.Context, c Caller, org string)
 			return err
 		}
 		w.dead = append(w.dead, ledger.Entry{Organization: w.tx.Organization(), At: w.tx.Now().Time()})
-		w.record("organization", "organization_deleted", organizationTarget(w.rules.Org.Organization), nil)
-		return nil
+		o := w.rules.Org.Organization
+		w.record("organization", "organization_deleted", organizationTarget(o), nil)
+		return w.mirror(o, "organization", "organization_deleted", map[string]any{})
 	})
 }

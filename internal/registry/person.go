@@ -19,8 +19,11 @@ var errSessionEnded = counterfoil.Refuse(counterfoil.CodeMissingCredentials, "Yo
 
 // key names the caller where its requests are told from others': for a person their session.
 func (c *Caller) key() string {
-	if c.Session != "" {
+	switch {
+	case c.Session != "":
 		return c.Session
+	case c.ProviderKey != "":
+		return c.Provider // a request may be repeated with the next key
 	}
 	return c.TokenID
 }

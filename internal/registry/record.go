@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -22,6 +23,9 @@ func (w *work) recordFor(tx *store.Tx, typ, action string, target counterfoil.Ta
 	switch {
 	case c.operator:
 		e.Actor, e.Initiator = counterfoil.Actor{Kind: "system"}, "operator"
+	case c.ProviderKey != "":
+		e.Actor, e.Initiator = counterfoil.Actor{Kind: "provider", ID: c.ProviderKey}, c.ProviderKey
+		metadata["provider"] = map[string]any{"id": w.provider.ID, "name": w.provider.Name, "key": c.ProviderKey}
 	case w.member.ID != "":
 		e.Actor = counterfoil.Actor{Kind: "member", ID: w.member.ID, TokenID: c.TokenID}
 		e.User = counterfoil.EventUser{UUID: store.UUID(w.member.UserID), Email: w.member.Email}
@@ -168,8 +172,8 @@ func (r *Registry) Receipt(ctx context.Context, c Caller, id string) (receipt co
 		if err != nil {
 			return err
 		}
-		if !found || (!w.system() && k.org != c.Organization) {
-			return errNotFound
+		if mine, err := w.concerns(k.org); err != nil || !found || !mine {
+			return errors.Join(err, errNotFound)
 		}
 		receipt = k.Receipt
 		return nil

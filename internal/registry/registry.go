@@ -76,9 +76,13 @@ type Caller struct {
 	// personal then, and nothing of a token is set.
 	Session, Member string
 
+	// Provider is the organization that the caller acts from when it acts in one that it manages: ProviderKey is what its
+	// JWT was signed with (key_…), and Kind is provider then; for a person, Member is who they are in Provider.
+	Provider, ProviderKey string
+
 	TokenID      string
 	Kind         counterfoil.Kind
-	Organization string        // empty for a system credential
+	Organization string        // that it acts in; empty for a system credential
 	KeyID        uint8         // of the key that Digest was made with
 	Digest       secret.Digest // of the presented value: it must still be the token's inside the transaction
 	Attempt      counterfoil.Attempt
@@ -125,12 +129,13 @@ type Operation struct {
 
 // work is one operation under way.
 type work struct {
-	r      *Registry
-	tx     *store.Tx
-	caller Caller
-	holds  counterfoil.Permissions // what the caller's credential may do now
-	member store.Member            // of a personal caller
-	rules  *rules.Compiled         // of the organization that is worked on; nil when it does not exist yet
+	r        *Registry
+	tx       *store.Tx
+	caller   Caller
+	holds    counterfoil.Permissions // what the caller's credential may do now
+	member   store.Member            // of a personal caller
+	rules    *rules.Compiled         // of the organization that is worked on; nil when it does not exist yet
+	provider *store.Organization     // whose key or person acts here; nil: the organization's own does
 
 	match     counterfoil.Match // of the caller's value, as it compares now
 	changes   bool              // what the operation was asked to do is to be written
@@ -142,9 +147,12 @@ func (w *work) has(permission string) bool { return w.caller.operator || w.holds
 
 func (w *work) system() bool { return w.caller.Kind == counterfoil.KindSystem }
 
-// isOwner reports whether the caller may act on owners: it is one, or it belongs to the instance.
+// manages reports whether the caller acts for the provider of this organization.
+func (w *work) manages() bool { return w.provider != nil && w.provider.ID != w.tx.Organization() }
+
+// isOwner reports whether the caller may act on owners: it is one, or it belongs to the instance or to the provider.
 func (w *work) isOwner() bool {
-	return w.system() || slices.Contains(w.member.Roles, counterfoil.RoleOwner)
+	return w.system() || w.manages() || slices.Contains(w.member.Roles, counterfoil.RoleOwner)
 }
 
 // grants is what the caller may hand on: what its credential holds; for the instance's own, everything.
@@ -281,7 +289,7 @@ func (r *Registry) admissible(c Caller, org string, op *Operation) error {
 	switch {
 	case c.operator:
 		return nil
-	case c.key() == "" || !c.Kind.Valid():
+	case c.key() == "" || !c.Kind.Valid() && c.Kind != counterfoil.KindProvider:
 		return counterfoil.Refuse(counterfoil.CodeMissingCredentials, "This needs a token: send it as Authorization: Bearer <token>.")
 	case c.Kind != counterfoil.KindSystem && (c.Organization == "" || org != c.Organization) && org != "":
 		return errNotFound
@@ -311,6 +319,9 @@ func (r *Registry) admit(w *work, op *Operation) (err error) {
 	}
 	if w.caller.Session != "" {
 		return r.admitPerson(w, op)
+	}
+	if w.caller.Kind == counterfoil.KindProvider {
+		return r.admitProvider(w, op)
 	}
 	if w.caller.itself { // several that only kept it still would wait for each other when they change it
 		if _, _, err := w.tx.TokenForUpdate(w.caller.TokenID); err != nil {
@@ -364,6 +375,13 @@ func (w *work) record(typ, action string, target counterfoil.Target, metadata ma
 // Resolve finds the organization that a path names: an id, a slug, or "current" for the caller's own. What does not
 // exist and what is another's are the same answer.
 func (r *Registry) Resolve(ctx context.Context, c Caller, name string) (string, error) {
+	if c.Kind == counterfoil.KindProvider {
+		id, found, err := r.Store.ResolveManaged(ctx, c.Provider, name)
+		if err == nil && !found {
+			err = errNotFound
+		}
+		return id, err
+	}
 	if name == "current" {
 		if c.Organization == "" {
 			return "", errNotFound

@@ -100,7 +100,7 @@ func (r *Registry) IsSetUp(ctx context.Context) (bool, error) {
 }
 
 func (w *work) setUp(q SetupRequest, answer *SetupAnswer) error {
-	o, err := w.createOrganization(counterfoil.OrganizationDraft{Name: q.Organization})
+	o, err := w.createOrganization(counterfoil.OrganizationDraft{Name: q.Organization}, nil)
 	if err != nil {
 		return err
 	}

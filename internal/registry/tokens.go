@@ -141,6 +141,8 @@ func (w *work) actorID() string {
 		return "operator"
 	case w.member.ID != "":
 		return w.member.ID
+	case w.caller.ProviderKey != "":
+		return w.caller.ProviderKey
 	}
 	return w.caller.TokenID
 }

@@ -17,12 +17,12 @@ const marked = "zebra"
 
 // world is an organization with one of everything.
 type world struct {
-	org, token, owner, user, member, role, filter, receipt, refusal, eventID string
+	org, token, owner, user, member, role, filter, receipt, refusal, eventID, key string
 }
 
 func makeWorld(t *testing.T, s *fixture) world {
 	t.Helper()
-	w := world{org: s.organization(t), token: tokenID(), role: NewID("rol"), filter: NewID("ipf"), receipt: NewID("rcp"), refusal: NewID("ref"), eventID: "their id"}
+	w := world{org: s.organization(t), token: tokenID(), role: NewID("rol"), filter: NewID("ipf"), receipt: NewID("rcp"), refusal: NewID("ref"), eventID: "their id", key: NewID("key")}
 	s.write(t, w.org, func(tx *Tx) error {
 		owner, err := tx.InsertMember(counterfoil.Member{Email: marked + w.org + "@example.com", Name: marked, Roles: []string{"owner"}, Status: counterfoil.MemberActive})
 		if err != nil {
@@ -56,6 +56,11 @@ func makeWorld(t *testing.T, s *fixture) world {
 			tx.SaveReceipt(w.receipt, marked),
 			tx.SetRetention(99),
 			tx.SetSplunkExport(SplunkExport{URL: "https://" + marked + ".example", Revision: marked}),
+			tx.InsertProviderKey(ProviderKey{ID: w.key, Name: marked, Algorithm: counterfoil.KeyEdDSA}),
+			tx.AcceptJWT(w.key, marked, tx.Now()+1, "192.0.2.1"),
+			tx.In(NewID("org"), func(tx *Tx) error {
+				return tx.InsertOrganization(counterfoil.Organization{Slug: UUID(NewID("org")), Name: marked, License: counterfoil.LicenseNFR, ManagedBy: &w.org})
+			}),
 			errorOf(tx.ClaimEventIDs([]EventID{{ID: w.eventID, Event: marked}})),
 			tx.SaveRefusal(Refusal{ID: w.refusal, Endpoint: marked, Count: 1}),
 		)

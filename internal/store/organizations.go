@@ -15,13 +15,23 @@ type Organization struct {
 	Version int64
 }
 
-const organizationColumns = "id, slug, name, plan, license, status, data_center, created_at, deleted_at, version"
+const organizationColumns = "id, slug, name, plan, license, status, data_center, created_at, deleted_at, version, provider, managed_by, trial_ends_at"
 
 func scanOrganization(r scanner) (Organization, error) {
 	var o Organization
-	var created, deleted counterfoil.Instant
-	err := r.Scan(&o.ID, &o.Slug, &o.Name, &o.Plan, &o.License, &o.Status, &o.DataCenter, &created, &deleted, &o.Version)
+	var created, deleted, trial counterfoil.Instant
+	var manager string
+	err := r.Scan(&o.ID, &o.Slug, &o.Name, &o.Plan, &o.License, &o.Status, &o.DataCenter, &created, &deleted, &o.Version, &o.Provider, &manager, &trial)
 	o.CreatedAt, o.Deleted = created.Time(), deleted != 0
+	if manager != "" {
+		o.ManagedBy = &manager
+	}
+	if o.License == counterfoil.LicenseTrial {
+		if trial == 0 {
+			trial = created.Plus(counterfoil.TrialSeconds)
+		}
+		o.TrialEndsAt = trial.Ptr()
+	}
 	return o, err
 }
 
@@ -31,6 +41,16 @@ func (s *Store) ResolveOrganization(ctx context.Context, idOrSlug string) (id st
 	err = s.engine.view(ctx, func(q querier) (err error) {
 		id, found, err = find(q, func(r scanner) (id string, err error) { return id, r.Scan(&id) },
 			"SELECT id FROM organizations WHERE (id = $1 OR slug = $2) AND deleted_at = 0", idOrSlug, idOrSlug)
+		return err
+	})
+	return id, found, err
+}
+
+// ResolveManaged is ResolveOrganization among those that a provider manages.
+func (s *Store) ResolveManaged(ctx context.Context, provider, idOrSlug string) (id string, found bool, err error) {
+	err = s.engine.view(ctx, func(q querier) (err error) {
+		id, found, err = find(q, func(r scanner) (id string, err error) { return id, r.Scan(&id) },
+			"SELECT id FROM organizations WHERE (id = $1 OR slug = $2) AND deleted_at = 0 AND managed_by = $3", idOrSlug, idOrSlug, provider)
 		return err
 	})
 	return id, found, err
@@ -57,10 +77,10 @@ func (tx *Tx) currentOrganization() (Organization, bool, error) {
 }
 
 // InsertOrganization adds the organization that the transaction is bound to, with the default policies. ErrTaken: the
-// slug is in use.
+// slug is in use, or the provider has an organization with the licence nfr already.
 func (tx *Tx) InsertOrganization(o counterfoil.Organization) error {
-	_, err := tx.q.exec("INSERT INTO organizations ("+organizationColumns+") VALUES ($1,$2,$3,$4,$5,$6,$7,$8,0,1)",
-		tx.org, o.Slug, o.Name, o.Plan, string(o.License), string(o.Status), o.DataCenter, int64(tx.now))
+	_, err := tx.q.exec("INSERT INTO organizations ("+organizationColumns+", search) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,0,1,$9,$10,$11,$12)",
+		tx.org, o.Slug, o.Name, o.Plan, string(o.License), string(o.Status), o.DataCenter, int64(tx.now), flag(o.Provider), manager(o), trialEnd(o), searchable(o.Name, o.Slug))
 	if err != nil {
 		return err
 	}
@@ -77,11 +97,27 @@ func (tx *Tx) InsertOrganization(o counterfoil.Organization) error {
 	return nil
 }
 
-// UpdateOrganization writes what of it may change. The transaction must hold ForRules.
+// manager is what is stored of who manages an organization; empty: nobody.
+func manager(o counterfoil.Organization) string {
+	if o.ManagedBy == nil {
+		return ""
+	}
+	return *o.ManagedBy
+}
+
+func trialEnd(o counterfoil.Organization) int64 {
+	if o.TrialEndsAt == nil {
+		return 0
+	}
+	return int64(counterfoil.At(*o.TrialEndsAt))
+}
+
+// UpdateOrganization writes what of it may change. The transaction must hold ForRules. ErrTaken: its provider has an
+// organization with the licence nfr already.
 func (tx *Tx) UpdateOrganization(o counterfoil.Organization) error {
 	tx.memo.forget()
-	_, err := tx.q.exec("UPDATE organizations SET name=$1, plan=$2, license=$3, status=$4, data_center=$5, version=version+1 WHERE id=$6",
-		o.Name, o.Plan, string(o.License), string(o.Status), o.DataCenter, tx.org)
+	_, err := tx.q.exec("UPDATE organizations SET name=$1, plan=$2, license=$3, status=$4, data_center=$5, managed_by=$6, trial_ends_at=$7, search=$8, version=version+1 WHERE id=$9",
+		o.Name, o.Plan, string(o.License), string(o.Status), o.DataCenter, manager(o), trialEnd(o), searchable(o.Name, o.Slug), tx.org)
 	return err
 }
 

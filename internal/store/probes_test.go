@@ -86,6 +86,26 @@ var probes = map[string]probe{
 	"PostponeLetter": {crosses: "a person gets one mail"},
 	"DeleteLetter":   {crosses: "a person gets one mail"},
 
+	"EndedTrials":     {crosses: "it looks for what has ended anywhere, for the instance's own housekeeping"},
+	"ProviderKeyByID": {crosses: "a JWT names its key, and nothing that could be believed before its signature is checked"},
+	"ProviderKeys":    {reads: func(tx *Tx, _ world) (any, error) { return tx.ProviderKeys() }},
+	"Managed":         {reads: func(tx *Tx, _ world) (any, error) { return tx.Managed(ManagedFilter{Limit: 1000}) }},
+	"NFROrganization": {reads: func(tx *Tx, _ world) (any, error) { return found(tx.NFROrganization()) }},
+	"Seats": {reads: func(tx *Tx, _ world) (any, error) {
+		s, err := tx.Seats()
+		return s.Active, err
+	}},
+	"InsertProviderKey": {writes: func(tx *Tx, a world) (any, error) {
+		return done(tx.InsertProviderKey(ProviderKey{ID: NewID("key"), Provider: a.org}))
+	}},
+	"RevokeProviderKey": {writes: func(tx *Tx, a world) (any, error) {
+		_, err := tx.RevokeProviderKey(a.key, "mem_x")
+		return done(err)
+	}},
+	"AcceptJWT": {writes: func(tx *Tx, a world) (any, error) {
+		return done(tx.AcceptJWT(a.key, NewID("jti"), tx.Now()+1, "192.0.2.2"))
+	}},
+
 	"CurrentOrganization": {reads: func(tx *Tx, _ world) (any, error) { return found(tx.CurrentOrganization()) }},
 	"Rules":               {reads: func(tx *Tx, _ world) (any, error) { return found(tx.Rules()) }},
 	"Policies":            {reads: func(tx *Tx, _ world) (any, error) { return tx.Policies() }},

@@ -37,7 +37,8 @@ func testOrganizations(t *testing.T, s *fixture) {
 	}
 	edited := want
 	edited.Name, edited.Plan, edited.License, edited.Status, edited.DataCenter = "N", "free", counterfoil.LicenseTrial, counterfoil.OrgSuspended, "us"
-	edited.Slug = "ignored"
+	end := s.Now().Plus(counterfoil.TrialSeconds).Time()
+	edited.Slug, edited.ManagedBy, edited.TrialEndsAt = "ignored", &want.ID, &end
 	s.write(t, want.ID, func(tx *Tx) error { return tx.UpdateOrganization(edited) })
 	edited.Slug = slug
 	if got := present(t, s, want.ID, current); !reflect.DeepEqual(got, Organization{edited, false, 2}) {

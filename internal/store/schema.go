@@ -173,6 +173,28 @@ CREATE TABLE event_block_users (
 	organization TEXT NOT NULL, first_seq BIGINT NOT NULL, last_seq BIGINT NOT NULL, tally {{blob}} NOT NULL,
 	PRIMARY KEY (organization, first_seq, last_seq));
 `,
+	// Providers: whom they manage, the keys that they sign with, and which JWTs were accepted.
+	8: `
+ALTER TABLE organizations ADD COLUMN provider BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE organizations ADD COLUMN managed_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE organizations ADD COLUMN trial_ends_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE organizations ADD COLUMN search TEXT NOT NULL DEFAULT '';
+UPDATE organizations SET search = LOWER(name || ' ' || slug);
+CREATE INDEX organizations_by_manager ON organizations (managed_by, id) WHERE managed_by <> '';
+CREATE UNIQUE INDEX organizations_one_nfr ON organizations (managed_by) WHERE managed_by <> '' AND license = 'nfr' AND deleted_at = 0;
+CREATE INDEX organizations_on_trial ON organizations (id) WHERE license = 'trial' AND deleted_at = 0;
+
+CREATE TABLE assignments (member TEXT NOT NULL, organization TEXT NOT NULL, PRIMARY KEY (member, organization));
+
+CREATE TABLE provider_keys (
+	id TEXT PRIMARY KEY, organization TEXT NOT NULL, name TEXT NOT NULL, algorithm TEXT NOT NULL, public_key TEXT NOT NULL,
+	created_at BIGINT NOT NULL, created_by TEXT NOT NULL, revoked_at BIGINT NOT NULL, revoked_by TEXT NOT NULL,
+	used_at BIGINT NOT NULL, used_ip TEXT NOT NULL);
+CREATE INDEX provider_keys_by_provider ON provider_keys (organization, id);
+
+CREATE TABLE provider_jtis (organization TEXT NOT NULL, jti {{name}} NOT NULL, until BIGINT NOT NULL, PRIMARY KEY (organization, jti)){{clustered}};
+CREATE INDEX provider_jtis_by_end ON provider_jtis (organization, until);
+`,
 }
 
 // migrate brings the schema up to date. It refuses a schema newer than it knows only where the newer one says that it

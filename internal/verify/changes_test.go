@@ -18,6 +18,7 @@ var touches = map[string]string{
 	"edit-role": "organization rules", "delete-role": "",
 	"edit-member": "member rights", "remove-member": "token record",
 	"edit-organization": "organization rules", "delete-organization": "organization rules",
+	"revoke-provider-key": "", // no cache knows of keys
 }
 
 const (
@@ -105,6 +106,7 @@ var changes = []change{
 		return err
 	}},
 
+	{op: registry.OpRevokeProviderKey, name: "which no token knows", stale: none, token: "ann", want: counterfoil.CodeOK, narrow: makeAndRevokeProviderKey},
 	{op: registry.OpEditOrganization, name: "suspended", stale: orgRules, token: "ann", want: suspended,
 		narrow: status(counterfoil.OrgSuspended), widen: status(counterfoil.OrgActive)},
 	{op: registry.OpDeleteOrganization, name: "", stale: orgRules, token: "organization", want: revoked, narrow: func(o *organization) error {

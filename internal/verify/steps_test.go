@@ -151,6 +151,20 @@ func makeAndDeleteRole(o *organization) error {
 	return err
 }
 
+func makeAndRevokeProviderKey(o *organization) error {
+	ctx, op := context.Background(), registry.Operator()
+	provider, err := o.registry.CreateOrganization(ctx, op, counterfoil.OrganizationDraft{Name: "Provider", Provider: true})
+	if err != nil {
+		return err
+	}
+	made, err := o.registry.CreateProviderKey(ctx, op, provider.ID, counterfoil.ProviderKeyDraft{Name: "billing"})
+	if err == nil {
+		o.compare("with a provider's key")
+		_, err = o.registry.RevokeProviderKey(ctx, op, provider.ID, made.ID)
+	}
+	return err
+}
+
 func role(permissions ...string) func(*organization) error {
 	return func(o *organization) error {
 		_, _, err := o.registry.EditRole(context.Background(), registry.Operator(), o.id, "crew", counterfoil.RoleEdit{Permissions: permissions}, registry.Guarded{})
