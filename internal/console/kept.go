@@ -8,7 +8,7 @@ import (
 )
 
 // kept is a form that was sent when a fresh proof was wanted first. The person's own browser keeps it, within the forms
-// that ask for the proof, and sends it again afterwards. Forms of the account hold secrets and are not kept.
+// that ask for the proof, and sends it again afterwards. Forms that hold secrets, such as those of the account, are not kept.
 type kept struct {
 	To     string
 	Values url.Values
@@ -18,7 +18,7 @@ const keptField = "kept"
 
 // keep is the form of this request as the field holds it; empty where there is none to keep.
 func (v *visit) keep() string {
-	if v.r.Method != post || v.page.who != member {
+	if v.r.Method != post || v.page.who != member || v.page.secret {
 		return ""
 	}
 	raw, err := json.Marshal(kept{v.r.URL.RequestURI(), v.r.PostForm})

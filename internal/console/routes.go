@@ -23,6 +23,7 @@ type page struct {
 	fresh        bool   // wants a proof of the last ten minutes (step-up)
 	size         int64  // of a form in bytes; 0: maxForm
 	form         string // of a form: the page of the organization that it is on, where somebody who signed in again goes
+	secret       bool   // the form holds one: it is not kept while somebody proves who they are
 	show         func(*visit) error
 }
 
@@ -33,5 +34,5 @@ const (
 
 // pages is every page. Each noun has its rows beside its handlers.
 func pages() []page {
-	return slices.Concat(homePages(), signInPages(), linkPages(), accountPages(), tokenPages(), memberPages(), rolePages(), refusalPages(), activityPages(), policyPages(), ipFilterPages(), cataloguePages())
+	return slices.Concat(homePages(), signInPages(), linkPages(), accountPages(), tokenPages(), exportPages(), memberPages(), rolePages(), refusalPages(), activityPages(), policyPages(), ipFilterPages(), cataloguePages())
 }
