@@ -45,7 +45,7 @@ func TestRoutes(t *testing.T) {
 	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 
 	covered := map[string]bool{}
-	rows := slices.Concat(tokenRows, systemTokenRows, checkRows, ruleRows, catalogueRows, peopleRows, consoleRows, organizationRows, providerRows, eventRows, activityRows, exportRows)
+	rows := slices.Concat(tokenRows, systemTokenRows, checkRows, ruleRows, catalogueRows, peopleRows, webhookRows, consoleRows, organizationRows, providerRows, eventRows, activityRows, exportRows)
 	for _, r := range rows {
 		covered[r.method] = true
 		t.Run(r.method+" "+r.route, func(t *testing.T) {
@@ -89,7 +89,11 @@ func TestRoutes(t *testing.T) {
 			t.Fatalf("only %d secrets were seen", len(w.seen.secrets))
 		}
 		for _, secret := range append(w.seen.secrets, w.OwnerToken, w.SystemToken) {
-			if strings.Contains(logs, secret[len("cfl_pat_")+12:][:30]) {
+			hidden, webhook := strings.CutPrefix(secret, "whsec_")
+			if !webhook {
+				hidden = secret[len("cfl_pat_")+12:][:30]
+			}
+			if strings.Contains(logs, hidden) {
 				t.Errorf("the server logs the secret of a token")
 			}
 		}

@@ -98,6 +98,7 @@ type cli struct {
 	Refusal     refusalCmd     `cmd:"" group:"use" help:"Explain a refused check."`
 	Receipt     receiptCmd     `cmd:"" group:"use" help:"See where a change took effect."`
 	Events      eventsCmd      `cmd:"" group:"use" help:"The activity log: read, follow, export, verify."`
+	Webhook     webhookCmd     `cmd:"" group:"use" help:"Addresses that events are sent to."`
 
 	Policy     policyCmd     `cmd:"" group:"limit" help:"Security policies: what tokens may be at all."`
 	IPFilter   ipFilterCmd   `cmd:"" name:"ip-filter" group:"limit" help:"Named lists of addresses."`

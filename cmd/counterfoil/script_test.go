@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -60,7 +61,7 @@ func params(dir string, environment []string) testscript.Params {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "signal": signalled, "await": await, "stopped": stopped, "exits": exits, "keep": keep, "example": runExample,
+			"start": start, "signal": signalled, "await": await, "stopped": stopped, "exits": exits, "keep": keep, "example": runExample, "receive": receive,
 		},
 	}
 }
@@ -253,6 +254,16 @@ func runExample(ts *testscript.TestScript, neg bool, args []string) {
 	if err := ts.Exec("sh", "-c", line); err != nil {
 		ts.Fatalf("the example %q: %v", line, err)
 	}
+}
+
+// receive starts a receiver of webhooks that takes everything, and keeps its address in a variable.
+func receive(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: receive NAME")
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	ts.Defer(s.Close)
+	ts.Setenv(args[0], s.URL)
 }
 
 // exampleOf returns the line of a verb's help that shows how it is called; empty: there is none.

@@ -163,6 +163,8 @@ func (s *stage) make(t *testing.T, o *tenant, what string) made {
 		return made{id: o.person(t, what).id}
 	case "filter":
 		return id("POST ip-filters", fmt.Sprintf(`{"name":"filter %d","rules":"allow all"}`, s.n))
+	case "webhook":
+		return made{id: must(t, "a webhook", o.ask(t, o.token, "POST webhooks", `{"name":"x","url":"https://localhost/"}`), "201").at("webhook.id")}
 	case "role":
 		return id("POST roles", fmt.Sprintf(`{"name":"role%d","permissions":[]}`, s.n))
 	case "export":

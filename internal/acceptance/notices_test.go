@@ -109,7 +109,7 @@ func TestExpiryNotices(t *testing.T) {
 		const day = 24 * time.Hour
 		o.advance(26*day + time.Minute)
 		inbox.expect(t, map[string][]string{
-			o.ownerMail: {"3 notices about tokens", `"<b>deploy</b>"`, `"nightyl"`, `"machine"`, "in 13 days", "/o/" + o.slug + "/tokens/tok_", "!revoked", "!renewed", "!\u202e"},
+			o.ownerMail: {"3 notices from Counterfoil", `"<b>deploy</b>"`, `"nightyl"`, `"machine"`, "in 13 days", "/o/" + o.slug + "/tokens/tok_", "!revoked", "!renewed", "!\u202e"},
 			admin.email: {`The token "machine" expires on`, "!deploy"},
 		})
 		w.Restart()

@@ -36,7 +36,7 @@ func (a *API) describe() error {
 			"basic":  {Type: "http", Scheme: "basic", Description: "The token's id and the token (OAuth routes)."},
 		}},
 	}
-	for _, tag := range []string{tagTokens, tagSystem, tagCheck, tagRules, tagPeople, tagProvider, tagActivity, tagCatalogue, tagDocumentation} {
+	for _, tag := range []string{tagTokens, tagSystem, tagCheck, tagRules, tagPeople, tagProvider, tagActivity, tagWebhooks, tagCatalogue, tagDocumentation} {
 		doc.Tags = append(doc.Tags, &huma.Tag{Name: tag})
 	}
 	problem := a.schemas.Schema(reflect.TypeFor[web.ProblemDetails](), true, "Problem")

@@ -30,10 +30,11 @@ var floors = []archtest.Rule{
 	{Package: "internal/mail", Floor: 2, Modules: true},
 	{Package: "internal/outgoing", Floor: 2, Modules: true},
 	{Package: "internal/rules", Floor: 3, May: "root judge internal/store"},
-	{Package: "internal/registry", Floor: 3, May: "root judge internal/secret internal/store internal/catalogue internal/export internal/hec internal/ledger internal/outgoing internal/providerjwt internal/rules", Modules: true},
+	{Package: "internal/registry", Floor: 3, May: "root judge internal/secret internal/store internal/catalogue internal/export internal/hec internal/ledger internal/outgoing internal/providerjwt internal/rules internal/webhooks", Modules: true},
 	{Package: "internal/identity", Floor: 3, May: "root internal/mail internal/secret internal/store", Modules: true},
 	{Package: "internal/verify", Floor: 3, May: "root judge internal/secret internal/store internal/catalogue internal/rules", Modules: true},
 
+	{Package: "internal/webhooks", Floor: 3, May: "root internal/outgoing internal/secret internal/store"},
 	{Package: "internal/notices", Floor: 3, May: "root judge internal/mail internal/rules internal/store"},
 	{Package: "internal/api", Floor: 4, May: "root judge internal/providerjwt internal/registry internal/verify internal/web", Modules: true},
 	{Package: "internal/console", Floor: 4, May: "root internal/identity internal/registry internal/web", Modules: true},

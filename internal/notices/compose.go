@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/counterfoil/counterfoil"
@@ -34,7 +35,11 @@ func (n *Notices) compose(tx *store.Tx, person store.User, letters []store.Lette
 				return err
 			}
 			name = compiled.Org.Name
-			s, err = n.say(tx, compiled, person, l)
+			if l.Kind == store.LetterWebhook {
+				s, err = sayWebhook(tx, person, l)
+			} else {
+				s, err = n.say(tx, compiled, person, l)
+			}
 			if s.link != "" {
 				s.link = n.URL + "/o/" + url.PathEscape(compiled.Org.Slug) + s.link
 			}
@@ -57,10 +62,10 @@ func (n *Notices) compose(tx *store.Tx, person store.User, letters []store.Lette
 	if len(subjects) == 0 {
 		return mail.Message{}, nil
 	}
-	body.WriteString("You get this mail because these tokens are yours, or because you are an owner or admin of the organization that they belong to.\n")
+	body.WriteString("You get this mail because a token of these is yours, or because you are an owner or admin of the organization.\n")
 	m := mail.Message{To: person.Email, Subject: subjects[0], Body: body.String(), ID: hex.EncodeToString(digest.Sum(nil)[:16])}
 	if more := len(subjects) - 1; more > 0 {
-		m.Subject = fmt.Sprintf("%d notices about tokens of %s", more+1, n.Product)
+		m.Subject = fmt.Sprintf("%d notices from %s", more+1, n.Product)
 	}
 	return m, nil
 }
@@ -129,6 +134,32 @@ func sayPlace(t *store.Token, l store.Letter) (s said, err error) {
 	s.text = fmt.Sprintf("%s (%s) was used from %s for the first time on %s (network %s). If that was not you or your program, revoke it.",
 		quoted(t.Name), t.Hint, p.IP, readable(p.At), p.Place)
 	s.link = "/tokens/" + url.PathEscape(t.ID)
+	return s, nil
+}
+
+// reasons say why a webhook was disabled.
+var reasons = map[counterfoil.WebhookReason]string{
+	counterfoil.WebhookGone:    "it answered that it is gone for good (410)",
+	counterfoil.WebhookFailing: "nothing could be delivered to it for three days",
+	counterfoil.WebhookBehind:  "more waits for it than is kept",
+}
+
+func sayWebhook(tx *store.Tx, person store.User, l store.Letter) (s said, err error) {
+	var d store.WebhookDisabled
+	if err := json.Unmarshal([]byte(l.Data), &d); err != nil {
+		return s, fmt.Errorf("the letter %s is damaged: %w", l.ID, err)
+	}
+	h, found, err := tx.Webhook(l.Subject)
+	if err != nil || !found || h.Disabled != d.Reason {
+		return s, err // it was deleted, or is enabled again
+	}
+	people, err := tx.Keepers(mostKeepers)
+	if err != nil || !slices.ContainsFunc(people, func(m store.Member) bool { return m.UserID == person.ID }) {
+		return s, err
+	}
+	s.subject = fmt.Sprintf("The webhook %s was disabled", quoted(d.Name))
+	s.text = fmt.Sprintf("The webhook %s to %s was disabled, because %s. It is sent nothing until somebody enables it.", quoted(d.Name), mail.Line(d.Host), reasons[d.Reason])
+	s.link = "/webhooks/" + url.PathEscape(l.Subject)
 	return s, nil
 }
 

@@ -38,7 +38,8 @@ func TestDue(t *testing.T) {
 		{"made for a week, on the day before its end", "2026-01-08 10:00", made, "2026-01-07 00:00", 1, true},
 		{"made for eight days, on the next day", "2026-01-09 10:00", made, "2026-01-02 10:00", 7, true},
 		{"made for an hour, ended", "2026-01-01 11:00", made, "2026-01-01 11:00", 0, false},
-		{"made for a day, ended", "2026-01-02 10:00", made, "2026-01-02 10:00", 0, true},
+		{"made for a day, ended", "2026-01-02 10:00", made, "2026-01-02 10:00", 0, false},
+		{"made for a little longer, ended", "2026-01-02 10:01", made, "2026-01-02 10:01", 0, true},
 	} {
 		days, ok := due(at(test.ends), at(test.renewed), at(test.now))
 		if ok != test.ok || ok && days != test.days {

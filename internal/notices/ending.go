@@ -27,7 +27,7 @@ func due(ends, renewed, now counterfoil.Instant) (days int64, ok bool) {
 	case ends == 0:
 		return 0, false
 	case ends <= now:
-		return 0, ends > now.Plus(-lateFor) && ends >= renewed.Plus(day)
+		return 0, ends > now.Plus(-lateFor) && ends > renewed.Plus(day)
 	}
 	const micros = day * 1_000_000
 	tomorrow := now - now%micros + micros

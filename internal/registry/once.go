@@ -64,6 +64,9 @@ func (w *work) replay(earlier store.Answer, answer any) error {
 		return json.Unmarshal([]byte(earlier.Body), answer)
 	}
 	refusal := counterfoil.Refuse(counterfoil.CodeAlreadyCreated, "This Idempotency-Key has created a token already. Its value was shown then and is not stored; rotate the token to get a new value.")
+	if earlier.Token == webhookAnswer {
+		return counterfoil.Refuse(counterfoil.CodeAlreadyCreated, "This Idempotency-Key has made a webhook already. Its secret was shown then and is not shown again; rotate it for another.")
+	}
 	if earlier.Token == consoleAnswer {
 		return counterfoil.Refuse(counterfoil.CodeAlreadyCreated, "This Idempotency-Key has made an address already. It was shown then and is not stored; ask for another with a new key.")
 	}

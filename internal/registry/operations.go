@@ -41,6 +41,13 @@ var (
 	OpReadEvents  = &Operation{Name: "read-events", Permission: counterfoil.PermActivityRead, Kinds: orgKinds}
 	OpWriteEvents = &Operation{Name: "write-events", Permission: counterfoil.PermActivityWrite, Kinds: orgKinds}
 
+	OpReadWebhooks  = &Operation{Name: "read-webhooks", Permission: counterfoil.PermExportsRead, Kinds: orgKinds}
+	OpCreateWebhook = &Operation{Name: "create-webhook", StepUp: true, Permission: counterfoil.PermExportsWrite, Kinds: orgKinds, lock: store.ForRules}
+	OpEditWebhook   = &Operation{Name: "edit-webhook", StepUp: true, Permission: counterfoil.PermExportsWrite, Kinds: orgKinds}
+	OpRotateWebhook = &Operation{Name: "rotate-webhook", StepUp: true, Permission: counterfoil.PermExportsWrite, Kinds: orgKinds}
+	OpDeleteWebhook = &Operation{Name: "delete-webhook", Permission: counterfoil.PermExportsWrite, Kinds: orgKinds}
+	OpSendWebhook   = &Operation{Name: "send-webhook", Permission: counterfoil.PermExportsWrite, Kinds: orgKinds} // a test, or a delivery again
+
 	OpReadRetention  = &Operation{Name: "read-retention", Permission: counterfoil.PermOrganizationsRead, Kinds: orgKinds}
 	OpWriteRetention = &Operation{Name: "write-retention", StepUp: true, Permission: counterfoil.PermOrganizationsWrite, Kinds: ownerKinds, lock: store.ForRules}
 	OpReadExport     = &Operation{Name: "read-export", Permission: counterfoil.PermExportsRead, Kinds: orgKinds}

@@ -18,6 +18,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/rules"
 	"github.com/counterfoil/counterfoil/internal/secret"
 	"github.com/counterfoil/counterfoil/internal/store"
+	"github.com/counterfoil/counterfoil/internal/webhooks"
 	"github.com/counterfoil/counterfoil/judge"
 )
 
@@ -34,6 +35,9 @@ type Config struct {
 	Ledger *ledger.Ledger
 	// Exports deliver the log elsewhere; nil: nobody does, and the operations on exports may not be called.
 	Exports *export.Pusher
+	// WebhookSender sends to the webhooks that are made here; nil: nobody does, and the operations on webhooks may not be
+	// called.
+	WebhookSender *webhooks.Sender
 	// NotedUses and NotedRefusals are asked to write what was noted, before it is read. They may be nil.
 	NotedUses, NotedRefusals func()
 

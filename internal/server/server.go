@@ -168,7 +168,7 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 	core.Registry = registry.New(registry.Config{
 		Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, Applied: core.apply, Ledger: core.ledger, Exports: core.exports,
 		NotedUses: core.Verifier.FlushUses, NotedRefusals: core.Verifier.FlushRefusals,
-		Plans: c.Plans, DataCenter: c.DataCenter, DataCenters: others, URL: c.URL, Node: nodeID(), KeepDays: c.KeepDays, Logger: c.Logger,
+		Plans: c.Plans, DataCenter: c.DataCenter, DataCenters: others, URL: c.URL, Node: nodeID(), KeepDays: c.KeepDays, WebhookSender: core.webhookSender(keys), Logger: c.Logger,
 	})
 	if core.Identity, err = core.newIdentity(c.URL); err != nil {
 		core.Verifier.Close()

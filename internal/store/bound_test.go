@@ -17,12 +17,12 @@ const marked = "zebra"
 
 // world is an organization with one of everything.
 type world struct {
-	org, token, owner, user, member, role, filter, receipt, refusal, eventID, key string
+	org, token, owner, user, member, role, filter, receipt, refusal, eventID, key, webhook, delivery string
 }
 
 func makeWorld(t *testing.T, s *fixture) world {
 	t.Helper()
-	w := world{org: s.organization(t), token: tokenID(), role: NewID("rol"), filter: NewID("ipf"), receipt: NewID("rcp"), refusal: NewID("ref"), eventID: "their id", key: NewID("key")}
+	w := world{org: s.organization(t), token: tokenID(), role: NewID("rol"), filter: NewID("ipf"), receipt: NewID("rcp"), refusal: NewID("ref"), eventID: "their id", key: NewID("key"), webhook: NewID("whk")}
 	s.write(t, w.org, func(tx *Tx) error {
 		owner, err := tx.InsertMember(counterfoil.Member{Email: marked + w.org + "@example.com", Name: marked, Roles: []string{"owner"}, Status: counterfoil.MemberActive})
 		if err != nil {
@@ -61,9 +61,15 @@ func makeWorld(t *testing.T, s *fixture) world {
 			tx.In(NewID("org"), func(tx *Tx) error {
 				return tx.InsertOrganization(counterfoil.Organization{Slug: UUID(NewID("org")), Name: marked, License: counterfoil.LicenseNFR, ManagedBy: &w.org})
 			}),
+			tx.InsertWebhook(Webhook{ID: w.webhook, Name: marked, URL: "https://" + marked, Sealed: []byte{1}}),
+			tx.InsertDelivery(w.webhook, Head{Number: 1, Event: marked, Type: marked, Action: marked}),
 			errorOf(tx.ClaimEventIDs([]EventID{{ID: w.eventID, Event: marked}})),
 			tx.SaveRefusal(Refusal{ID: w.refusal, Endpoint: marked, Count: 1}),
 		)
+	})
+	w.delivery = read(t, s, w.org, func(tx *Tx) (string, error) {
+		list, err := tx.Deliveries(w.webhook, "", "", 1)
+		return list[0].ID, err
 	})
 	if err := s.RecordUses(t.Context(), []Use{{Token: w.token, IP: marked, At: epoch, Count: 3}, {Token: w.token, IP: "192.0.2.1", At: epoch - 1, Count: 1}, {Token: w.token, IP: "203.0.113.1", At: epoch - 1, Count: 1}}); err != nil {
 		t.Fatal(err)

@@ -43,6 +43,7 @@ var suite = []struct {
 	{"uses fold by day and address", testUses},
 	{"a token's places are kept, a few of them", testPlaces},
 	{"tokens that end are found", testEnding},
+	{"deliveries are taken once and come again", testDeliveries},
 	{"letters wait for who takes them", testLetters},
 	{"sessions end one by one and together", testSessions},
 	{"tickets are taken once", testTickets},

@@ -52,6 +52,17 @@ func (tx *Tx) Keepers(limit int) ([]Member, error) {
 		tx.org, string(counterfoil.MemberActive), " "+counterfoil.RoleOwner+" ", " "+counterfoil.RoleAdmin+" ", limit)
 }
 
+// LetterWebhook is the kind of a letter about a webhook that was disabled, which more than one package knows. Its data is
+// a WebhookDisabled.
+const LetterWebhook = "webhook_disabled"
+
+// WebhookDisabled says which webhook was disabled, and why.
+type WebhookDisabled struct {
+	Name   string                    `json:"name"`
+	Host   string                    `json:"host"`
+	Reason counterfoil.WebhookReason `json:"reason"`
+}
+
 // Letter is something that a person is to be told by mail.
 type Letter struct {
 	ID           string // let_…

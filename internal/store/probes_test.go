@@ -144,6 +144,40 @@ var probes = map[string]probe{
 		c, err := tx.CountTokens(TokenFilter{Owner: a.owner}, tx.Now(), tx.Now())
 		return c.Active, err
 	}},
+	"Listening":        {crosses: "it serves the sending for all"},
+	"AnyListening":     {crosses: "it serves the sending for all"},
+	"Written":          {crosses: "it serves the sending for all"},
+	"Owing":            {crosses: "it serves the sending for all"},
+	"Webhooks":         {reads: func(tx *Tx, _ world) (any, error) { return tx.Webhooks() }},
+	"Webhook":          {reads: func(tx *Tx, a world) (any, error) { return found(tx.Webhook(a.webhook)) }},
+	"WebhookForUpdate": {reads: func(tx *Tx, a world) (any, error) { return found(tx.WebhookForUpdate(a.webhook)) }},
+	"InsertWebhook": {writes: func(tx *Tx, a world) (any, error) {
+		return done(tx.InsertWebhook(Webhook{ID: NewID("whk"), Organization: a.org, Name: "other", Sealed: []byte{1}}))
+	}},
+	"UpdateWebhook": {writes: func(tx *Tx, a world) (any, error) {
+		return done(tx.UpdateWebhook(Webhook{ID: a.webhook, Organization: a.org, Name: "other", Sealed: []byte{1}, Version: 1}))
+	}},
+	"DeleteWebhook": {writes: func(tx *Tx, a world) (any, error) { return done(tx.DeleteWebhook(a.webhook)) }},
+	"Heads":         {reads: func(tx *Tx, _ world) (any, error) { return tx.Heads(0, 1000) }},
+	"EventByNumber": {reads: func(tx *Tx, a world) (any, error) {
+		var number int64
+		if err := tx.q.row("SELECT seq FROM events WHERE organization = $1 AND action = $2", a.org, marked).Scan(&number); err != nil {
+			return nil, err
+		}
+		return found(tx.EventByNumber(number))
+	}},
+	"InsertDelivery": {writes: func(tx *Tx, a world) (any, error) {
+		return done(tx.InsertDelivery(a.webhook, Head{Number: 2, Event: a.org}))
+	}},
+	"Deliveries":        {reads: func(tx *Tx, a world) (any, error) { return tx.Deliveries(a.webhook, "", "", 10) }},
+	"DeliveryForUpdate": {reads: func(tx *Tx, a world) (any, error) { return found(tx.DeliveryForUpdate(a.webhook, a.delivery)) }},
+	"TakeDeliveries": {writes: func(tx *Tx, a world) (any, error) {
+		return done2(tx.TakeDeliveries(a.webhook, 10, tx.Now().Plus(60)))
+	}},
+	"UpdateDelivery": {writes: func(tx *Tx, a world) (any, error) {
+		return done(tx.UpdateDelivery(Delivery{ID: a.delivery, Webhook: a.webhook, Status: counterfoil.DeliveryFailed}))
+	}},
+	"Waiting": {crosses: "a number alone shows nothing; testDeliveries asks that it is the organization's"},
 	"Keepers": {reads: func(tx *Tx, _ world) (any, error) { return tx.Keepers(10) }},
 	"ClaimPlace": {writes: func(tx *Tx, a world) (any, error) {
 		return done2(tx.ClaimPlace(a.token, "203.0.113.0/24"))
