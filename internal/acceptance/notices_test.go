@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"mime"
 	"mime/quotedprintable"
@@ -45,6 +46,15 @@ func (b mailbox) next(t *testing.T) told {
 		t.Fatal("no mail came")
 	}
 	return told{}
+}
+
+// ripen lets what is told of so many tokens become due.
+func (o *tenant) ripen(t *testing.T, tokens, times int) {
+	t.Helper()
+	eventually(t, "the notices are written", func() bool {
+		return strings.Count(o.Logs(), fmt.Sprintf(`msg="told of tokens that end" tokens=%d`, tokens)) == times
+	})
+	o.advance(6 * time.Minute)
 }
 
 // expect fails the test unless exactly these mails come next, to these people in any order, each with these parts.
@@ -108,16 +118,19 @@ func TestExpiryNotices(t *testing.T) {
 
 		const day = 24 * time.Hour
 		o.advance(26*day + time.Minute)
+		o.ripen(t, 3, 1)
 		inbox.expect(t, map[string][]string{
 			o.ownerMail: {"3 notices from Counterfoil", `"<b>deploy</b>"`, `"nightyl"`, `"machine"`, "in 13 days", "/o/" + o.slug + "/tokens/tok_", "!revoked", "!renewed", "!\u202e"},
 			admin.email: {`The token "machine" expires on`, "!deploy"},
 		})
 		w.Restart()
-		o.advance(7 * day) // a notice that were told again would come now, and make this one longer
+		o.advance(7 * day)
+		o.ripen(t, 3, 2) // a notice that were told again would come now, and make this one longer
 		inbox.expect(t, map[string][]string{o.ownerMail: {"3 notices", "in 6 days"}, admin.email: {"machine", "in 6 days"}})
 
 		inbox.Leave()
 		o.advance(6 * day)
+		o.ripen(t, 3, 3)
 		eventually(t, "the mail server is missed", func() bool {
 			return strings.Contains(w.Logs(), "it is tried again") && strings.Contains(w.Logs(), "sending")
 		})
@@ -130,13 +143,14 @@ func TestExpiryNotices(t *testing.T) {
 		o.advance(31 * time.Minute)
 		inbox.expect(t, map[string][]string{o.ownerMail: {"3 notices", "expires on", " hours"}, admin.email: {"machine"}})
 		o.advance(day)
+		o.ripen(t, 3, 4)
 		inbox.expect(t, map[string][]string{o.ownerMail: {"3 notices", "expired on"}, admin.email: {"The token \"machine\" has expired"}})
 
 		w.Restart()
 		o.advance(26*day + 30*time.Minute) // what comes next is about the one that was renewed
+		o.ripen(t, 1, 1)
 		inbox.expect(t, map[string][]string{o.ownerMail: {`"renewed"`, "!deploy"}})
-		events := o.eventsOf(t, reader.secret, "&type=tokens/token_expiring")
-		if len(events) != 3*3+1 {
+		if events := o.eventsOf(t, reader.secret, "&type=tokens/token_expiring"); len(events) != 3*3+1 {
 			t.Errorf("the log has %d events of notices: %+v", len(events), events)
 		}
 	})
@@ -167,12 +181,12 @@ func TestPlaceNotices(t *testing.T) {
 		used("2001:db8:1::1")
 		eventually(t, "two places are told of", func() bool { return len(places()) == 2 })
 		w.Restart()
-		o.advance(2 * time.Minute)
+		o.advance(6 * time.Minute)
 		inbox.expect(t, map[string][]string{p.email: {"2 notices", "198.51.100.9 for the first time", "network 198.51.100.0/24", "2001:db8:1::1", "2001:db8:1::/48", "!192.0.2"}})
 		used("2001:db8:1::2")
 		used("203.0.113.5")
 		eventually(t, "a third place is told of", func() bool { return len(places()) == 3 })
-		o.advance(2 * time.Minute)
+		o.advance(6 * time.Minute)
 		inbox.expect(t, map[string][]string{p.email: {`The token "a token" was used from a new place`, "203.0.113.5", "!2001"}})
 	})
 }

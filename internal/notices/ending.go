@@ -83,6 +83,9 @@ func (n *Notices) look(ctx context.Context) error {
 			return err
 		}
 	}
+	if len(found) > 0 {
+		n.Logger.Debug("told of tokens that end", "tokens", len(found))
+	}
 	if n.after = last; last == "" {
 		n.next = n.next.Plus(roundEvery)
 		return n.forget(ctx, now)
@@ -136,7 +139,7 @@ func (n *Notices) tell(ctx context.Context, t store.Token) error {
 		if err != nil {
 			return err
 		}
-		return n.write(tx, &t, store.Letter{Kind: letterEnding, Data: string(data), DueAt: tx.Now()})
+		return n.write(tx, &t, store.Letter{Kind: letterEnding, Data: string(data), DueAt: tx.Now().Plus(gather)})
 	})
 }
 

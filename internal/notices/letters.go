@@ -16,6 +16,7 @@ const (
 const (
 	peopleTogether  = 20      // written to in one go
 	lettersTogether = 100     // in one mail
+	gather          = 5 * 60  // seconds that a letter waits for others to the same person
 	lease           = 10 * 60 // seconds in which nobody else sends what was taken to be sent
 	givenUp         = 5 * day
 )
@@ -60,7 +61,7 @@ func (n *Notices) writeTo(ctx context.Context, user string) error {
 	var letters []store.Letter
 	var message mail.Message
 	err := n.Store.Update(ctx, "", store.ForTokens, func(tx *store.Tx) (err error) {
-		if letters, err = tx.TakeLetters(user, lettersTogether, tx.Now().Plus(lease)); err != nil || len(letters) == 0 {
+		if letters, err = tx.TakeLetters(user, lettersTogether, tx.Now().Plus(gather), tx.Now().Plus(lease)); err != nil || len(letters) == 0 {
 			return err
 		}
 		person, found, err := tx.User(user)

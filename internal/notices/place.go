@@ -8,10 +8,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/store"
 )
 
-const (
-	placesTogether = 100
-	placesGather   = 60 // seconds that a letter about a place waits for others
-)
+const placesTogether = 100
 
 // elsewhere is the data of a letter about a new place.
 type elsewhere struct {
@@ -53,5 +50,5 @@ func (n *Notices) tellPlace(tx *store.Tx, p store.NewPlace) error {
 	if err != nil {
 		return err
 	}
-	return n.write(tx, &t, store.Letter{Kind: letterPlace, Data: string(data), DueAt: tx.Now().Plus(placesGather)})
+	return n.write(tx, &t, store.Letter{Kind: letterPlace, Data: string(data), DueAt: tx.Now().Plus(gather)})
 }

@@ -90,14 +90,14 @@ func (tx *Tx) Awaiting(limit int) ([]string, error) {
 		"SELECT user_id FROM letters WHERE due_at <= $1 GROUP BY user_id ORDER BY MIN(due_at), user_id LIMIT $2", int64(tx.now), limit)
 }
 
-// TakeLetters returns up to limit letters that are due to a person, oldest first, and makes them due again later, unless
-// they are deleted before: of those who ask at the same time one gets them. It crosses organizations: a person gets one
+// TakeLetters returns up to limit letters to a person that are due by a time, oldest first, and makes them due again later,
+// unless they are deleted before: of those who ask at the same time one gets them. It crosses organizations: a person gets one
 // mail.
-func (tx *Tx) TakeLetters(user string, limit int, again counterfoil.Instant) ([]Letter, error) {
+func (tx *Tx) TakeLetters(user string, limit int, by, again counterfoil.Instant) ([]Letter, error) {
 	list, err := collect(tx.q, func(r scanner) (l Letter, err error) {
 		return l, r.Scan(&l.ID, &l.User, &l.Organization, &l.Kind, &l.Subject, &l.Data, &l.CreatedAt, &l.DueAt, &l.Attempts)
 	}, `SELECT id, user_id, organization, kind, subject, data, created_at, due_at, attempts FROM letters
-		WHERE user_id=$1 AND due_at <= $2 ORDER BY created_at, id LIMIT $3`+tx.q.forUpdate(), user, int64(tx.now), limit)
+		WHERE user_id=$1 AND due_at <= $2 ORDER BY created_at, id LIMIT $3`+tx.q.forUpdate(), user, int64(by), limit)
 	if err != nil {
 		return nil, err
 	}

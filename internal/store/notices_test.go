@@ -162,7 +162,7 @@ func testLetters(t *testing.T, s *fixture) {
 	}
 	take := func() (out []Letter) {
 		s.write(t, "", func(tx *Tx) (err error) {
-			out, err = tx.TakeLetters(user, 10, tx.Now().Plus(600))
+			out, err = tx.TakeLetters(user, 10, tx.Now(), tx.Now().Plus(600))
 			return err
 		})
 		return out

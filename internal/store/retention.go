@@ -128,6 +128,9 @@ func (s *Store) RemoveAnnounced(ctx context.Context, org string) (more bool, err
 		more = n == removeTogether
 		return err
 	})
+	s.blocks.mu.Lock()
+	s.blocks.whole = false // a block may have lost its tally
+	s.blocks.mu.Unlock()
 	return more, err
 }
 
@@ -151,8 +154,12 @@ func (tx *Tx) removePortion(through int64) (n int, err error) {
 	return len(list), tx.cutBlocks(last)
 }
 
-// cutBlocks makes the organization's blocks count what is left of them after the entries up to number were removed.
+// cutBlocks makes the organization's blocks count what is left of them after the entries up to number were removed. The
+// tallies of those that were cut are gone; CountBlocks makes them anew.
 func (tx *Tx) cutBlocks(number int64) error {
+	if _, err := tx.q.exec("DELETE FROM event_block_users WHERE organization = $1 AND first_seq <= $2", tx.org, number); err != nil {
+		return err
+	}
 	if _, err := tx.q.exec("DELETE FROM event_blocks WHERE organization = $1 AND last_seq <= $2", tx.org, number); err != nil {
 		return err
 	}

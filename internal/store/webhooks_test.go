@@ -13,7 +13,9 @@ func testDeliveries(t *testing.T, s *fixture) {
 	org, other := s.organization(t), s.organization(t)
 	hook := Webhook{ID: NewID("whk"), Name: "siem", URL: "https://example.com", Types: []string{"login", "tokens/token_created"}, Sealed: []byte("sealed"), KeyID: 3, Since: 7, CreatedBy: "mem_1"}
 	s.write(t, org, func(tx *Tx) error { return tx.InsertWebhook(hook) })
-	s.write(t, other, func(tx *Tx) error { return tx.InsertWebhook(Webhook{ID: NewID("whk"), Name: "theirs", Sealed: []byte{1}}) })
+	s.write(t, other, func(tx *Tx) error {
+		return tx.InsertWebhook(Webhook{ID: NewID("whk"), Name: "theirs", Sealed: []byte{1}})
+	})
 	get := func() Webhook {
 		t.Helper()
 		w, found, err := Webhook{}, false, error(nil)
