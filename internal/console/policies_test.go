@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/counterfoiltest"
@@ -155,5 +156,23 @@ func TestPolicyOfOthers(t *testing.T) {
 	d.sits(viewer.ID).get("/policies").says(http.StatusForbidden, "counterfoil.policies:read")
 	if p := d.policy(counterfoil.KindPersonal); !p.ExpiryRequired {
 		t.Error("it was written")
+	}
+}
+
+// TestPolicyStepUp: a policy is set by who has just shown that it is them, and what they filled in outlives the question.
+func TestPolicyStepUp(t *testing.T) {
+	const password = "correct horse battery"
+	d := newDesk(t)
+	grace := joins(d, d.sits(d.Owner.ID), password)
+	d.later.Add((11 * time.Minute).Microseconds())
+	seen := grace.post("/policies/organization/preview", append(terms(grace.get("/policies/organization")), "expiry_required", "yes")...).says(http.StatusOK, "Never expiring")
+	form := grace.post("/policies/organization", append(terms(seen), "expiry_required", "yes")...).says(http.StatusOK, "Confirm that it is you").fields()
+	if p := d.policy(counterfoil.KindOrganization); p.ExpiryRequired {
+		t.Fatal("it was saved without a proof")
+	}
+	form.Set("password", password)
+	resumed := grace.send(http.MethodPost, "/confirm", form).says(http.StatusOK, "It is you")
+	if done := grace.send(http.MethodPost, resumed.attr(`<form method="post"[^>]*data-send`, "action"), resumed.fields()); done.status != http.StatusSeeOther || !d.policy(counterfoil.KindOrganization).ExpiryRequired {
+		t.Errorf("afterwards it is answered %d, and not saved: %s", done.status, done.text)
 	}
 }
