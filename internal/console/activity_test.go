@@ -181,13 +181,13 @@ func TestIntegrationHealth(t *testing.T) {
 		}
 	}
 	page("Pulling")
-	p.get("/integrations").says(200, "indexer 1", "127.0.0.1", "Last pulled", "!Never pulled", "!Push")
+	p.get("/integrations").says(200, "indexer 1", "127.0.0.1", "Last pulled", "!Never pulled", "!Push to")
 
 	c := hectest.New(t, hectest.Settings{Token: "collector"})
 	must[counterfoil.SplunkExport](t)(s.As(s.OwnerToken).SetSplunkExport(t.Context(), "current", counterfoil.SplunkExportDraft{URL: c.URL, Token: "collector", Backfill: true}))
-	page("Pushing")
-	p.get("/integrations").says(200, "to "+c.URL+" . Delivered to #", "0 missing.")
+	page("Up to date")
+	p.get("/integrations").says(200, "Push to "+c.URL, "Delivered to #", "0 missing.")
 	c.Set(func(s *hectest.Settings) { s.Token = "another" })
 	must[[]counterfoil.EventRef](t)(s.As(s.OwnerToken).WriteEvents(t.Context(), "current", []counterfoil.EventDraft{{Type: "devices", Action: "device_seen"}}))
-	page("Push stopped")
+	page("Paused")
 }

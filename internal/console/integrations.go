@@ -1,8 +1,6 @@
 package console
 
 import (
-	"errors"
-	"strconv"
 	"time"
 
 	"github.com/counterfoil/counterfoil"
@@ -40,52 +38,14 @@ func (v *visit) integrations() error {
 		if len(page.Data) > 0 {
 			in.latest = &page.Data[0]
 		}
-		if s.integration == counterfoil.IntegrationSplunk {
-			if in.push, err = v.push(); err != nil {
+		if s.integration == counterfoil.IntegrationSplunk && v.may(counterfoil.PermExportsRead) {
+			if in.push, err = v.splunkExport(); err != nil {
 				return err
 			}
 		}
 		all = append(all, in)
 	}
 	return v.show(200, "Events reporting", integrationsPage(v, all))
-}
-
-// push is the export to Splunk, where there is one and the person may see it.
-func (v *visit) push() (*counterfoil.SplunkExport, error) {
-	if !v.may(counterfoil.PermExportsRead) {
-		return nil, nil
-	}
-	e, err := v.c.Registry.SplunkExport(v.r.Context(), v.caller(), v.org())
-	var refusal *counterfoil.Error
-	if errors.As(err, &refusal) && refusal.Code == counterfoil.CodeNotFound {
-		return nil, nil
-	}
-	return &e, err
-}
-
-// pushState says how a push does: a tone, a word, and the rest.
-func pushState(e *counterfoil.SplunkExport) (tone, word, rest string) {
-	rest = "Delivered to #" + strconv.FormatInt(e.DeliveredTo, 10) + ", " + thousands(e.Missing) + " missing."
-	if e.DeliveredTo == 0 {
-		rest = "Nothing delivered yet."
-	}
-	if e.LagEvents > 0 {
-		rest += " " + plural(e.LagEvents, "event") + " to go."
-	}
-	switch e.Status {
-	case counterfoil.ExportUpToDate:
-		return "good", "Pushing", rest
-	case counterfoil.ExportDelivering:
-		return "good", "Catching up", rest
-	}
-	tone, word = "warn", "Retrying"
-	if e.Status == counterfoil.ExportPaused {
-		tone, word = "bad", "Push stopped"
-	}
-	if e.LastError != nil {
-		rest += " " + sentence(e.LastError.Detail)
-	}
-	return tone, word, rest
 }
 
 // health says how an integration does: a tone and a word; nothing where it is pushed to and nobody means to pull.
