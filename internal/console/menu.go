@@ -36,6 +36,7 @@ var menu = []entry{
 	{orgSettings, "/ip-filters", "IP filters", "network", counterfoil.PermIPFiltersRead},
 	{orgSettings, "/permissions", "Permissions", "lock", ""},
 	{connected, "/integrations", "Events reporting", "plug", counterfoil.PermTokensWrite},
+	{connected, "/webhooks", "Webhooks", "webhook", counterfoil.PermExportsRead},
 }
 
 // sections is the side menu as this person sees it.
