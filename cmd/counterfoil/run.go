@@ -99,6 +99,7 @@ type cli struct {
 	Receipt     receiptCmd     `cmd:"" group:"use" help:"See where a change took effect."`
 	Events      eventsCmd      `cmd:"" group:"use" help:"The activity log: read, follow, export, verify."`
 	Webhook     webhookCmd     `cmd:"" group:"use" help:"Addresses that events are sent to."`
+	Export      exportCmd      `cmd:"" group:"use" help:"The activity log, pushed elsewhere."`
 
 	Policy     policyCmd     `cmd:"" group:"limit" help:"Security policies: what tokens may be at all."`
 	IPFilter   ipFilterCmd   `cmd:"" name:"ip-filter" group:"limit" help:"Named lists of addresses."`

@@ -20,6 +20,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/counterfoil/counterfoil/internal/hectest"
 	"github.com/counterfoil/counterfoil/internal/postgrestest"
 	"github.com/counterfoil/counterfoil/internal/registry"
 )
@@ -40,6 +41,7 @@ const raceOptions = "GORACE=atexit_sleep_ms=0"
 //	stopped [N]                      wait until it has ended, with this exit status (0)
 //	exits N COMMAND…                 run a command, which must exit with that status
 //	keep NAME REGEXP                 set $NAME to the group of the match in the last stdout
+//	collector TOKEN                  run a collector that takes a token, and set $COLLECTOR
 //	example VERB… [OLD=NEW…]         run the example in the help of a verb, with words replaced, which must exit with 0
 func TestScripts(t *testing.T) {
 	testscript.Run(t, params("testdata/script", nil))
@@ -61,9 +63,18 @@ func params(dir string, environment []string) testscript.Params {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "signal": signalled, "await": await, "stopped": stopped, "exits": exits, "keep": keep, "example": runExample, "receive": receive,
+			"start": start, "signal": signalled, "await": await, "stopped": stopped, "exits": exits, "keep": keep, "example": runExample, "receive": receive, "collector": collector,
 		},
 	}
+}
+
+func collector(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: collector TOKEN")
+	}
+	c := hectest.Start(hectest.Settings{Token: args[0]})
+	ts.Defer(c.Close)
+	ts.Setenv("COLLECTOR", c.URL)
 }
 
 // running is the service of one script.

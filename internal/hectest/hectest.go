@@ -69,12 +69,21 @@ type batch struct {
 
 // New starts a collector; it ends with the test.
 func New(t testing.TB, s Settings) *Collector {
+	c := Start(s)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// Start starts a collector. Close it.
+func Start(s Settings) *Collector {
 	c := &Collector{Settings: s, channels: map[string]*channel{}}
 	c.server = httptest.NewServer(c)
-	t.Cleanup(c.server.Close)
 	c.URL = c.server.URL
 	return c
 }
+
+// Close ends it.
+func (c *Collector) Close() { c.server.Close() }
 
 // Set changes the settings.
 func (c *Collector) Set(change func(*Settings)) {
