@@ -4,6 +4,8 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -190,4 +192,36 @@ func TestIntegrationHealth(t *testing.T) {
 	c.Set(func(s *hectest.Settings) { s.Token = "another" })
 	must[[]counterfoil.EventRef](t)(s.As(s.OwnerToken).WriteEvents(t.Context(), "current", []counterfoil.EventDraft{{Type: "devices", Action: "device_seen"}}))
 	page("Paused")
+}
+
+// TestActivityDownloadBreaksOff: whoever loses the right to read the log while they download it gets a broken file, and not a
+// short one that looks whole.
+func TestActivityDownloadBreaksOff(t *testing.T) {
+	s := newDesk(t)
+	ctx := t.Context()
+	admin := must[counterfoil.Member](t)(s.System().AddMember(ctx, s.Organization.ID, counterfoil.MemberDraft{Email: "eve@acme.example", Name: "Eve", Roles: []string{"admin"}}))
+	active := counterfoil.MemberActive
+	must[counterfoil.Member](t)(s.System().EditMember(ctx, s.Organization.ID, admin.ID, counterfoil.MemberEdit{Status: &active}))
+	p := s.sits(admin.ID)
+	drafts := make([]counterfoil.EventDraft, 1000)
+	for i := range drafts {
+		drafts[i] = counterfoil.EventDraft{Type: "devices", Action: "device_seen", Metadata: json.RawMessage(`"` + strings.Repeat("x", 900) + `"`)}
+	}
+	for range 30 { // more than the buffers of a connection hold
+		must[[]counterfoil.EventRef](t)(s.As(s.OwnerToken).WriteEvents(ctx, "current", drafts))
+	}
+	r := must[*http.Request](t)(http.NewRequest(http.MethodGet, s.URL+p.at+"/activity/export?format=jsonl", nil))
+	for name, value := range p.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	answer := must[*http.Response](t)((&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r))
+	defer answer.Body.Close()
+	if _, err := io.CopyN(io.Discard, answer.Body, 1000); err != nil || answer.StatusCode != 200 {
+		t.Fatal(answer.Status, err)
+	}
+	roles := []string{"member"}
+	must[counterfoil.Member](t)(s.System().EditMember(ctx, s.Organization.ID, admin.ID, counterfoil.MemberEdit{Roles: &roles}))
+	if n, err := io.Copy(io.Discard, answer.Body); err == nil {
+		t.Errorf("the download ended after %d bytes as if it were whole", n)
+	}
 }
