@@ -32,6 +32,7 @@ var usual = pace{events: 1000, bytes: 512 << 10, flight: 16, linger: time.Second
 
 const (
 	workers  = 8 // calls at once
+	trials   = 4 // tests at once
 	troubled = 4 // calls at once to collectors whose last call failed: they keep nobody else waiting
 )
 
@@ -47,17 +48,18 @@ type Pusher struct {
 	Config
 	pace                pace
 	workers, inTroubles chan struct{}
+	inTrials            chan struct{}
 	ctx                 context.Context
 	end                 context.CancelFunc
 	done                sync.WaitGroup
 	mu                  sync.Mutex         // guards runners
 	runners             map[string]*runner // nil: not started, or closed
-	trials              sync.Map           // organizations whose export is tried
+	trying              sync.Map           // organizations whose export is tried
 }
 
 // New makes a Pusher that does nothing before Start.
 func New(c Config) *Pusher {
-	p := &Pusher{Config: c, pace: usual, workers: make(chan struct{}, workers), inTroubles: make(chan struct{}, troubled)}
+	p := &Pusher{Config: c, pace: usual, workers: make(chan struct{}, workers), inTroubles: make(chan struct{}, troubled), inTrials: make(chan struct{}, trials)}
 	p.ctx, p.end = context.WithCancel(context.Background())
 	return p
 }

@@ -21,10 +21,10 @@ var errTrying = counterfoil.Refuse(counterfoil.CodeRateLimited, "A test of this 
 
 // Try sends a test event and says in words what becomes of it. One runs at a time for each organization.
 func (p *Pusher) Try(ctx context.Context, org string, e store.SplunkExport) (out counterfoil.ExportTest, err error) {
-	if _, busy := p.trials.LoadOrStore(org, true); busy {
+	if _, busy := p.trying.LoadOrStore(org, true); busy {
 		return out, errTrying
 	}
-	defer p.trials.Delete(org)
+	defer p.trying.Delete(org)
 	ctx, cancel := context.WithTimeout(ctx, trialWithin)
 	defer cancel()
 	began := time.Now()
@@ -52,7 +52,7 @@ func (p *Pusher) try(ctx context.Context, org string, e *store.SplunkExport) (co
 	if err != nil {
 		return "", "", err
 	}
-	free, ok := p.slot(ctx, p.inTroubles)
+	free, ok := p.slot(ctx, p.inTrials)
 	if !ok {
 		return "", "", counterfoil.Refuse(counterfoil.CodeRateLimited, "Too many calls to collectors are under way. Try again in a moment.")
 	}
