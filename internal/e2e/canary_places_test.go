@@ -14,6 +14,7 @@ import (
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/client"
+	"github.com/counterfoil/counterfoil/internal/hectest"
 )
 
 // send sends a request and keeps its answer.
@@ -158,4 +159,21 @@ func (a *aviary) checks(strange string) {
 		}
 		a.send("POST", "/oauth2/revoke", form, "token="+url.QueryEscape(asked))
 	}
+}
+
+// collector has the log pushed to a collector, whose token is a secret as well, and to one that refuses it.
+func (a *aviary) collector() {
+	a.t.Helper()
+	const secret, refused = "collector-0b54c9d2e7f1", "collector-refused-77aa01"
+	a.needles = append(a.needles, needle{"a collector's token", []byte(secret)}, needle{"a collector's token that is refused", []byte(refused)})
+	c := hectest.New(a.t, hectest.Settings{Token: secret})
+	target, headers := "/v1/organizations/"+a.Organization.ID+"/exports/splunk", with("Authorization", "Bearer "+a.SystemToken, "Content-Type", "application/json")
+	for _, token := range []string{refused, secret} {
+		a.send(http.MethodPut, target, headers, fmt.Sprintf(`{"url":%q,"token":%q,"backfill":true}`, c.URL, token))
+		a.send(http.MethodPost, target+"/test", headers, "")
+	}
+	if len(c.Events()) == 0 {
+		a.t.Error("the collector took nothing")
+	}
+	a.send(http.MethodGet, target, headers, "")
 }

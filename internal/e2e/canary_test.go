@@ -50,7 +50,7 @@ type needle struct {
 }
 
 func testCanaries(t *testing.T, databaseURL string) {
-	a := &aviary{instance: serveNew(t, databaseURL, "--log-level", "debug", "--trusted-proxies", "127.0.0.1"), t: t}
+	a := &aviary{instance: serveNew(t, databaseURL, "--log-level", "debug", "--trusted-proxies", "127.0.0.1", "--outgoing-allow", "127.0.0.1"), t: t}
 	a.plant("the owner's token", a.OwnerToken)
 	a.plant("the system token", a.SystemToken)
 	a.plantKey()
@@ -61,6 +61,7 @@ func testCanaries(t *testing.T, databaseURL string) {
 	a.headers()
 	a.routes(strange)
 	a.checks(strange)
+	a.collector()
 	metrics, err := oneShot.Get("http://" + a.admin + "/metrics?token=" + a.canary("the query of /metrics"))
 	if err != nil {
 		t.Fatal(err)
