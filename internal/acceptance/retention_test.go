@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/store"
 )
 
 // TestRetention: what an organization keeps no longer goes, and a reader who is too late is told.
@@ -16,6 +17,7 @@ func TestRetention(t *testing.T) {
 
 func retention(t *testing.T, o *tenant) {
 	owner := o.draft(t, counterfoil.Draft{Kind: counterfoil.KindPersonal, Owner: o.owner, Permissions: []string{counterfoil.PermOrganizationsWrite, counterfoil.PermOrganizationsRead, counterfoil.PermActivityRead}})
+	auditor := o.systemToken(t, counterfoil.PermActivityRead)
 	splunk := o.integration(t, counterfoil.IntegrationSplunk)
 	for body, want := range map[string]string{`{"days":29}`: "422 validation_failed /days", `{"days":-1}`: "422 validation_failed /days", `{}`: "422 validation_failed /days", `{"days":30}`: "200"} {
 		expect(t, "a retention of "+body, o.ask(t, owner.secret, "PUT retention", body), want)
@@ -55,6 +57,23 @@ func retention(t *testing.T, o *tenant) {
 	}
 	if e := removed()[0]; e.Actor.Kind != "system" || e.Initiator != "retention" {
 		t.Errorf("the event is %+v", e)
+	}
+	// An export of the instance is whole, and says what went.
+	var chain store.Chain
+	for after, more := "", true; more; {
+		var part counterfoil.LogPage
+		if err := json.Unmarshal(must(t, "the log", o.world.ask(t, auditor.secret, "GET /v1/system/events?limit=100"+after, ""), "200").body, &part); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range part.Data {
+			if !chain.Add(e) {
+				t.Fatalf("the chain is broken behind entry %d", chain.Number)
+			}
+		}
+		after, more = "&after="+part.NextCursor, part.More
+	}
+	if bad := chain.Unaccounted(); bad != 0 || chain.Removed == 0 {
+		t.Errorf("%d entries were removed, the first that nothing accounts for is %d", chain.Removed, bad)
 	}
 	expect(t, "the default again", o.ask(t, owner.secret, "DELETE retention", ""), "204")
 	if got := page(owner.secret, "GET events?type=organization/retention_updated"); len(got.Data) != 1 { // the first one went

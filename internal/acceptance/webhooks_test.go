@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -275,16 +276,16 @@ func TestWebhookOutages(t *testing.T) {
 		o.passing(t, "both are taken", 6*time.Minute, func() bool { return len(r.taken()) == len(want)+2 })
 
 		// An event that the receiver never takes fails after about a day, and holds up no other.
-		poison := ""
+		var first atomic.Pointer[string]
 		r.answers(func(e counterfoil.Event, _ http.Header) int {
-			if poison == "" || e.ID == poison {
-				poison = e.ID
+			if first.CompareAndSwap(nil, &e.ID) || e.ID == *first.Load() {
 				return http.StatusBadRequest
 			}
 			return http.StatusOK
 		})
 		role(300)
-		eventually(t, "it is refused", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return poison != "" })
+		eventually(t, "it is refused", func() bool { return first.Load() != nil })
+		poison := *first.Load()
 		role(301)
 		o.passing(t, "the next one is taken", time.Minute, func() bool { return len(r.taken()) == len(want)+3 })
 		failed := func() bool {

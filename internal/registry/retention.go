@@ -163,5 +163,8 @@ func (r *Registry) retain(ctx context.Context, org string, now counterfoil.Insta
 		if err != nil {
 			return 0, err
 		}
+		if r.Exports != nil {
+			r.Exports.Look(org) // what it did not deliver of that is counted as missing
+		}
 	}
 }

@@ -98,9 +98,27 @@ func (tx *Tx) AnnounceRemoval(before counterfoil.Instant) error {
 	if err != nil {
 		return err
 	}
+	if err := tx.passExport(last); err != nil {
+		return err
+	}
 	tx.Append(counterfoil.Event{Type: removedType, Action: removedAction, Actor: counterfoil.Actor{Kind: "system"}, Initiator: "retention",
 		Target: counterfoil.Target{Kind: "organization", ID: tx.org}, Metadata: metadata})
 	return tx.SetSetting(tx.removalSetting(), fmt.Sprint(r.Through, " ", r.Total))
+}
+
+// passExport has the organization's export count what goes before it was delivered as missing, and go on behind it.
+func (tx *Tx) passExport(through int64) error {
+	e, found, err := tx.SplunkExport()
+	if err != nil || !found || e.After >= through {
+		return err
+	}
+	var n int64
+	if err := tx.q.row("SELECT COUNT(*) FROM events WHERE organization = $1 AND seq > $2 AND seq <= $3", tx.org, e.After, through).Scan(&n); err != nil {
+		return err
+	}
+	_, err = tx.q.exec("UPDATE splunk_exports SET missing = missing + CAST($1 AS BIGINT), last_missing = $2, after_seq = $2, revision = $3 WHERE organization = $4 AND after_seq < $2",
+		n, through, NewID("rev"), tx.org) // with another revision, whoever delivers reads it again
+	return err
 }
 
 // RemoveAnnounced removes a portion of what was announced of an organization's entries; false: nothing is left to do. It

@@ -52,8 +52,15 @@ func TestRetention(t *testing.T) {
 		if err := s.CountBlocks(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		s.write(t, "org_a", func(tx *Tx) error {
+			return tx.SetSplunkExport(SplunkExport{URL: "https://example.com", Revision: "before", ExportProgress: ExportProgress{After: 100, Missing: 3}})
+		})
 		if n := announce(t, s, "org_a", cut); n != old {
 			t.Fatalf("%d entries are to go, want %d", n, old)
+		}
+		export := read(t, s, "org_a", func(tx *Tx) (SplunkExport, error) { e, _, err := tx.SplunkExport(); return e, err })
+		if export.Missing != 3+old-100 || export.LastMissing != old || export.After != old || export.Revision == "before" {
+			t.Errorf("an export that is behind: %+v", export)
 		}
 		expectChain(t, s, old+10+young+blockSize+1, 0)
 		if more, err := s.RemoveAnnounced(t.Context(), "org_a"); err != nil || !more {
