@@ -28,7 +28,12 @@ type Question struct {
 	Permissions []string `json:"permissions,omitempty" maxItems:"100" doc:"Every one must be held."`
 	Endpoint    string   `json:"endpoint,omitempty" doc:"METHOD /path, looked up in the catalogue." example:"GET /api/devices/7"`
 	IP          string   `json:"ip,omitempty" doc:"The end client's address."`
+	// Consistency is ConsistencyStrict, or empty.
+	Consistency string `json:"consistency,omitempty" enum:"strict" doc:"strict: go by the database as it is now. Left out: a node may go by what it remembers, while it has heard from the log within its lease."`
 }
+
+// ConsistencyStrict has a check go by the database alone.
+const ConsistencyStrict = "strict"
 
 // Verdict answers a check. The zero Verdict is a refusal.
 type Verdict struct {

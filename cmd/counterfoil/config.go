@@ -48,16 +48,17 @@ type storage struct {
 
 // service is how it is served.
 type service struct {
-	Listen                string   `setting:"" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the API. Default 127.0.0.1:8080."`
-	AdminListen           string   `setting:"" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address of /healthz, /readyz and /metrics; - for none. Default 127.0.0.1:8081."`
-	PublicURL             string   `setting:"" placeholder:"URL" help:"Where clients reach the API, if not at the address it listens on."`
-	TrustedProxies        []string `setting:"" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed."`
-	OutgoingAllow         []string `setting:"" placeholder:"CIDR" help:"Addresses beside public ones that customers may have called: collectors, webhooks. Only these by http://."`
-	CacheTokens           int      `setting:"" placeholder:"N" help:"How many tokens to keep in memory."`
-	ActivityRatePerMinute int      `setting:"" default:"60" placeholder:"N" help:"How often a minute one token may query activity; 0 for no limit. Default 60."`
-	KeepEventsDays        int      `setting:"" default:"0" placeholder:"N" help:"How many days of the log to keep of organizations that have not said, 30 at least; 0 for ever. Default 0."`
-	LogLevel              string   `setting:"" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error. Default info."`
-	LogFormat             string   `setting:"" default:"text" placeholder:"FORMAT" help:"text or json. Default text."`
+	Listen                string        `setting:"" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the API. Default 127.0.0.1:8080."`
+	AdminListen           string        `setting:"" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address of /healthz, /readyz and /metrics; - for none. Default 127.0.0.1:8081."`
+	PublicURL             string        `setting:"" placeholder:"URL" help:"Where clients reach the API, if not at the address it listens on."`
+	TrustedProxies        []string      `setting:"" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed."`
+	OutgoingAllow         []string      `setting:"" placeholder:"CIDR" help:"Addresses beside public ones that customers may have called: collectors, webhooks. Only these by http://."`
+	Lease                 time.Duration `setting:"" default:"2s" placeholder:"DURATION" help:"On PostgreSQL, how long a node trusts what it remembers after it last heard from the log: 500ms to 10s. A revocation waits for a node that is gone for as long. Default 2s."`
+	CacheTokens           int           `setting:"" placeholder:"N" help:"How many tokens to keep in memory."`
+	ActivityRatePerMinute int           `setting:"" default:"60" placeholder:"N" help:"How often a minute one token may query activity; 0 for no limit. Default 60."`
+	KeepEventsDays        int           `setting:"" default:"0" placeholder:"N" help:"How many days of the log to keep of organizations that have not said, 30 at least; 0 for ever. Default 0."`
+	LogLevel              string        `setting:"" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error. Default info."`
+	LogFormat             string        `setting:"" default:"text" placeholder:"FORMAT" help:"text or json. Default text."`
 }
 
 // signIn is how people sign in to the console.

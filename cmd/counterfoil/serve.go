@@ -35,7 +35,7 @@ Example:
 func (c *serveCmd) config(logger *slog.Logger) (config server.Config, err error) {
 	config = c.storage.config()
 	config.Listen, config.AdminListen, config.URL = c.Listen, c.AdminListen, c.PublicURL
-	config.TrustedProxies, config.CacheTokens, config.OutgoingAllow = c.TrustedProxies, c.CacheTokens, c.OutgoingAllow
+	config.Lease, config.TrustedProxies, config.CacheTokens, config.OutgoingAllow = c.Lease, c.TrustedProxies, c.CacheTokens, c.OutgoingAllow
 	if config.ActivityRate = c.ActivityRatePerMinute; c.ActivityRatePerMinute == 0 {
 		config.ActivityRate = -1
 	}

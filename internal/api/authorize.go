@@ -78,6 +78,9 @@ func (a *API) authorized(r *http.Request) (v verify.Result, err error) {
 				return v, errUnclear // "permissions" would ask for nothing
 			}
 		}
+		if q.Strict, err = strictly(values); err != nil && !clientsQuery(r) {
+			return v, errUnclear
+		}
 		if q.Permissions = values["permission"]; len(q.Permissions) > 0 && clientsQuery(r) {
 			return v, errUnclear
 		}

@@ -27,7 +27,7 @@ func checkRoutes() []route {
 		{method: post, path: "/oauth2/introspect", op: registry.OpVerify, tag: tagCheck, status: 200, summary: "Introspect a token (RFC 7662)",
 			doc:     "The caller authenticates by Bearer or by HTTP Basic (user: token id, password: token).",
 			headers: []string{expiresSoon},
-			form:    []param{{name: "token", doc: "The token to check."}, {name: "token_type_hint", doc: "Not needed."}, {name: "ip", doc: "The end client's address."}},
+			form:    []param{{name: "token", doc: "The token to check."}, {name: "token_type_hint", doc: "Not needed."}, {name: "ip", doc: "The end client's address."}, {name: "consistency", doc: "strict: go by the database as it is now."}},
 			answer:  reflect.TypeFor[introspection](), plain: func(a *API) http.HandlerFunc { return a.introspect }},
 		{method: post, path: "/oauth2/revoke", op: registry.OpRevokeSelf, tag: tagCheck, status: 200, summary: "Revoke a presented token (RFC 7009)",
 			doc:  "A token may revoke itself; another one only with the right to. A token that is not known is answered 200 as well.",
@@ -35,7 +35,7 @@ func checkRoutes() []route {
 		{method: anyMethod, path: "/v1/authorize", open: true, tag: tagCheck, status: 200, summary: "Forward authentication for gateways",
 			doc: "Any method. The credential is the end client's. The permission comes from ?permission=, or from the catalogue's endpoints by " +
 				"X-Forwarded-Method and X-Forwarded-Uri, or X-Original-Method and X-Original-URI or X-Original-URL. 200 with headers, else 401, 403 or 503.",
-			query: []param{{name: "permission", doc: "What the token must hold; may be given more than once."}}, answer: reflect.TypeFor[none](),
+			query: []param{{name: "permission", doc: "What the token must hold; may be given more than once."}, {name: "consistency", doc: "strict: go by the database as it is now."}}, answer: reflect.TypeFor[none](),
 			headers: []string{"X-Token-Id", "X-Organization-Id", "X-Owner-Id", "X-Token-Permissions", "Token-Expires-At", expiresSoon}, plain: func(a *API) http.HandlerFunc { return a.authorize }},
 	}
 }
@@ -116,6 +116,9 @@ func attemptOf(q *counterfoil.Question, at string) (attempt counterfoil.Attempt,
 		}
 		attempt.IP = ip.Unmap().WithZone("")
 	}
+	if q.Consistency != "" && q.Consistency != counterfoil.ConsistencyStrict {
+		problems = append(problems, counterfoil.Problem{Pointer: at + "/consistency", Code: counterfoil.CodeValidationFailed, Detail: "consistency is strict, or left out"})
+	}
 	return attempt, problems
 }
 
@@ -131,7 +134,7 @@ func (a *API) verify(w http.ResponseWriter, r *http.Request) {
 		web.WriteProblem(w, r, counterfoil.Invalid(problems))
 		return
 	}
-	v, err := a.Verifier.Verify(r.Context(), &verify.Request{Token: q.Token, Attempt: attempt, Within: within})
+	v, err := a.Verifier.Verify(r.Context(), &verify.Request{Token: q.Token, Attempt: attempt, Within: within, Strict: q.Consistency != ""})
 	if err != nil {
 		web.WriteProblem(w, r, err)
 		return
@@ -169,7 +172,7 @@ func (a *API) batch(w http.ResponseWriter, r *http.Request) {
 	defer putBuffer(buf)
 	*buf = append((*buf)[:0], `{"verdicts":[`...)
 	for i := range b.Questions {
-		v, err := a.Verifier.Verify(r.Context(), &verify.Request{Token: b.Questions[i].Token, Attempt: attempts[i], Within: within})
+		v, err := a.Verifier.Verify(r.Context(), &verify.Request{Token: b.Questions[i].Token, Attempt: attempts[i], Within: within, Strict: b.Questions[i].Consistency != ""})
 		if err != nil {
 			web.WriteProblem(w, r, err)
 			return

@@ -95,7 +95,22 @@ func (a *API) introspected(w http.ResponseWriter, r *http.Request) (v verify.Res
 		}
 		q.IP = parsed.Unmap().WithZone("")
 	}
+	if q.Strict, err = strictly(values); err != nil {
+		return v, err
+	}
 	return a.Verifier.Verify(r.Context(), &q)
+}
+
+// strictly reads the parameter consistency of a form or a query.
+func strictly(values url.Values) (bool, error) {
+	given := values["consistency"]
+	if len(given) == 0 {
+		return false, nil
+	}
+	if len(given) > 1 || given[0] != counterfoil.ConsistencyStrict {
+		return false, counterfoil.Refuse(counterfoil.CodeInvalidRequest, "The parameter consistency is strict, or left out.")
+	}
+	return true, nil
 }
 
 func appendIntrospection(b []byte, v *verify.Result) []byte {

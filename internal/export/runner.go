@@ -33,6 +33,10 @@ const forever = time.Duration(1<<63 - 1)
 
 func (r *runner) run(ctx context.Context) {
 	for ctx.Err() == nil {
+		if !r.Store.Leads() { // one node delivers
+			r.wait(ctx, time.Second, nil)
+			continue
+		}
 		found, err := r.load(ctx)
 		rest := time.Duration(0)
 		switch {
@@ -94,7 +98,7 @@ func (r *runner) deliver(ctx context.Context) (rest time.Duration, err error) {
 		return r.fail(ctx, err)
 	}
 	r.read, r.todo, r.flight, r.asked, r.added = r.export.After, nil, nil, 0, nil
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && r.Store.Leads() {
 		changed, err := r.step(ctx)
 		if err != nil {
 			return r.fail(ctx, err)

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,16 +35,20 @@ func (r *Registry) Permissions(ctx context.Context, c Caller, org string) (list 
 // LoadCatalogue puts the catalogue that the database holds in force in this process. The server calls it before it
 // serves.
 func (r *Registry) LoadCatalogue(ctx context.Context) error {
-	text, found, err := r.Store.Setting(ctx, catalogueSetting)
-	if err != nil || !found {
-		return err
+	for {
+		present, known := r.Rules.InForce.Get()
+		text, found, err := r.Store.Setting(ctx, catalogueSetting)
+		if err != nil || !found || text == known {
+			return err
+		}
+		parsed, err := catalogue.Parse([]byte(text))
+		if err != nil {
+			return fmt.Errorf("the catalogue in the database: %w", err)
+		}
+		if r.Rules.InForce.Replace(present, parsed, text) {
+			return nil
+		}
 	}
-	parsed, err := catalogue.Parse([]byte(text))
-	if err != nil {
-		return fmt.Errorf("the catalogue in the database: %w", err)
-	}
-	r.Rules.InForce.Set(parsed)
-	return nil
 }
 
 // Catalogue returns the text of the catalogue in force; empty when none was applied.
@@ -90,11 +95,12 @@ func (r *Registry) ApplyCatalogue(ctx context.Context, c Caller, text string) (a
 			map[string]any{"permissions": len(parsed.Permissions()), "roles": len(parsed.Roles())})
 		return nil
 	})
-	switch {
-	case err == nil && (applied || r.catalogueInDoubt.Load()):
-		r.Rules.InForce.Set(parsed) // from here on no rule compiled under the old one is used
-	case errors.Is(err, counterfoil.Refuse(counterfoil.CodeUnavailable, "")):
-		r.catalogueInDoubt.Store(true)
+	if applied || r.catalogueInDoubt.Load() || errors.Is(err, counterfoil.Refuse(counterfoil.CodeUnavailable, "")) {
+		// From here on no rule compiled under the old one is used. Another node may have applied one since: what is in the
+		// database counts.
+		loaded := r.LoadCatalogue(ctx)
+		r.catalogueInDoubt.Store(loaded != nil || err != nil)
+		err = cmp.Or(err, loaded)
 	}
 	return applied, receipt, err
 }

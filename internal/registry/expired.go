@@ -24,7 +24,7 @@ func (r *Registry) NoteExpired(ctx context.Context) error {
 		until := r.Store.SettledUntil()
 		var due bool
 		err := r.Store.View(ctx, "", func(tx *store.Tx) error { // a write only where there is something to write
-			at, id, known, err := expiredNoted(tx)
+			at, id, known, err := expiredNoted(tx.Setting(expiredSetting))
 			if err != nil || !known {
 				due = !known
 				return err
@@ -47,8 +47,7 @@ func (r *Registry) NoteExpired(ctx context.Context) error {
 	return nil
 }
 
-func expiredNoted(tx *store.Tx) (at counterfoil.Instant, id string, known bool, err error) {
-	text, known, err := tx.Setting(expiredSetting)
+func expiredNoted(text string, known bool, err error) (at counterfoil.Instant, id string, _ bool, _ error) {
 	if err == nil && known {
 		if n, _ := fmt.Sscan(text, &at, &id); n == 0 {
 			err = fmt.Errorf("the setting %s is damaged: %q", expiredSetting, text)
@@ -58,7 +57,7 @@ func expiredNoted(tx *store.Tx) (at counterfoil.Instant, id string, known bool, 
 }
 
 func noteExpired(tx *store.Tx, until counterfoil.Instant) (n int, err error) {
-	at, id, known, err := expiredNoted(tx)
+	at, id, known, err := expiredNoted(tx.LockSetting(expiredSetting)) // every node does this: one at a time
 	if err != nil {
 		return 0, err
 	}

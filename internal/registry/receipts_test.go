@@ -16,7 +16,7 @@ func TestReceiptWhileItIsWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	r := New(Config{Store: s, Node: "node_1", Rules: &rules.Cache{InForce: &rules.InForce{}}, Applied: func(*counterfoil.Event) {}})
+	r := New(Config{Store: s, Rules: &rules.Cache{InForce: &rules.InForce{}}, Applied: func(*counterfoil.Event) {}})
 	receipt, err := r.do(t.Context(), Operator(), "", OpApplyCatalogue, func(w *work) error {
 		w.record("catalogue", "catalogue_applied", counterfoil.Target{Kind: "catalogue"}, nil)
 		return nil

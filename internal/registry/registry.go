@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/export"
@@ -46,7 +47,6 @@ type Config struct {
 	DataCenters map[string]string // the others, with their base URLs
 	URL         string            // the base URL of this data centre
 	ConsoleURL  string            // where browsers reach the console; default URL
-	Node        string            // this process's id, for receipts
 	KeepDays    int               // of the log, of those who have not said; 0: for ever
 	Logger      *slog.Logger
 }
@@ -172,8 +172,9 @@ var (
 	errMissing  = counterfoil.Refuse(counterfoil.CodeMissingPermission, judge.Message(counterfoil.CodeMissingPermission))
 )
 
-// do is the funnel of every change: allow, act, record, in one transaction; then whoever caches is told, and only then
-// the caller. When the outcome of the commit is unknown, caches forget as if it had happened.
+// do is the funnel of every change: allow, act, record, in one transaction; then whoever caches is told, here and, of what
+// narrows, on every node, and only then the caller. When the outcome of the commit is unknown, caches forget as if it had
+// happened.
 func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, fn func(w *work) error) (counterfoil.Receipt, error) {
 	if err := r.admissible(c, org, op); err != nil {
 		return counterfoil.Receipt{}, err
@@ -206,7 +207,7 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 		return nil
 	})
 	if last != nil && (err == nil || !errors.As(err, new(*counterfoil.Error)) || errors.Is(err, counterfoil.Refuse(counterfoil.CodeUnavailable, ""))) {
-		began := r.Store.Now()
+		committed := time.Now()
 		for i := range last.Appended() {
 			r.Applied(&last.Appended()[i])
 		}
@@ -214,11 +215,12 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 			r.doubt(last.Appended())
 		}
 		r.applyDoubtful()
-		if err == nil && receipt.ID != "" {
-			receipt = r.confirm(org, receipt, began)
-		}
 		if err == nil {
+			here := time.Since(committed)
 			r.keepDead(dead)
+			if op.Narrows {
+				receipt, err = r.confirm(ctx, org, receipt, confirming{committed, here, last.Logged()})
+			}
 		}
 	}
 	if err == nil && missed {

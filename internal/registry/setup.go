@@ -66,8 +66,8 @@ func (r *Registry) SetUp(ctx context.Context, q SetupRequest) (answer SetupAnswe
 	}
 	r.applying.Lock() // who comes second must not put back what was in force before the first
 	defer r.applying.Unlock()
-	inForce := r.Rules.InForce.Catalogue()
-	r.Rules.InForce.Set(parsed)
+	inForce, text := r.Rules.InForce.Get()
+	r.Rules.InForce.Set(parsed, q.Catalogue)
 	_, err = r.do(ctx, q.From.operator(), "", OpCreateOrganization, func(w *work) error {
 		fresh, err := w.tx.SetSettingOnce(setupSetting, w.tx.Now().Time().Format("2006-01-02T15:04:05Z07:00"))
 		if err != nil {
@@ -82,7 +82,7 @@ func (r *Registry) SetUp(ctx context.Context, q SetupRequest) (answer SetupAnswe
 		return w.setUp(q, &answer)
 	})
 	if err != nil {
-		r.Rules.InForce.Set(inForce)
+		r.Rules.InForce.Set(inForce, text)
 		if errors.Is(err, errAlreadySetUp) && strings.Contains(err.Error(), errAlreadySetUp.Detail) {
 			return SetupAnswer{}, ErrSetUp
 		}

@@ -275,7 +275,10 @@ func (r *Registry) revoke(ctx context.Context, c Caller, org string, op *Operati
 		return counterfoil.Revoked{}, err
 	}
 	if earlier != "" {
-		receipt, err = r.storedReceipt(ctx, earlier)
+		now := receipt
+		if receipt, err = r.storedReceipt(ctx, earlier); err == nil && !receipt.Complete { // another node has still to write it
+			receipt.Complete, receipt.TookMS, receipt.Nodes = now.Complete, now.TookMS, now.Nodes
+		}
 	}
 	revoked.Receipt = receipt
 	return revoked, err

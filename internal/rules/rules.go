@@ -117,25 +117,38 @@ func Record(t *store.Token) judge.Record {
 
 // InForce holds the catalogue that is in force. The zero value holds an empty one.
 type InForce struct {
-	p atomic.Pointer[counterfoil.Catalogue]
+	p atomic.Pointer[inForce]
+}
+
+type inForce struct {
+	catalogue *counterfoil.Catalogue
+	text      string
 }
 
 // Catalogue returns the catalogue in force.
 func (f *InForce) Catalogue() *counterfoil.Catalogue {
-	if c := f.p.Load(); c != nil {
-		return c
-	}
-	c, _ := counterfoil.NewCatalogue(nil, nil)
-	f.p.CompareAndSwap(nil, c)
-	return f.p.Load()
+	c, _ := f.Get()
+	return c
 }
 
-// Set puts a catalogue in force.
-func (f *InForce) Set(c *counterfoil.Catalogue) { f.p.Store(c) }
+// Get returns the catalogue in force with the text it was read from; empty when none was.
+func (f *InForce) Get() (c *counterfoil.Catalogue, text string) {
+	if in := f.p.Load(); in != nil {
+		return in.catalogue, in.text
+	}
+	c, _ = counterfoil.NewCatalogue(nil, nil)
+	f.p.CompareAndSwap(nil, &inForce{catalogue: c})
+	in := f.p.Load()
+	return in.catalogue, in.text
+}
+
+// Set puts a catalogue in force, with the text it was read from.
+func (f *InForce) Set(c *counterfoil.Catalogue, text string) { f.p.Store(&inForce{c, text}) }
 
 // Replace puts a catalogue in force in place of the one that Catalogue returned; false: another was put in force since.
-func (f *InForce) Replace(present, next *counterfoil.Catalogue) bool {
-	return f.p.CompareAndSwap(present, next)
+func (f *InForce) Replace(present, next *counterfoil.Catalogue, text string) bool {
+	in := f.p.Load()
+	return in != nil && in.catalogue == present && f.p.CompareAndSwap(in, &inForce{next, text})
 }
 
 // Cache remembers compiled rules by organization, version and catalogue. Only states that are committed are remembered:
@@ -168,7 +181,11 @@ func (c *Cache) Committed(tx *store.Tx) (*Compiled, error) {
 // Within returns the rules as a transaction sees them, which may be its own uncommitted ones; nil when there is no such
 // organization. The empty organization has the instance's.
 func (c *Cache) Within(tx *store.Tx) (*Compiled, error) {
-	catalogue := c.InForce.Catalogue()
+	return c.Under(tx, c.InForce.Catalogue())
+}
+
+// Under is Within under a given catalogue.
+func (c *Cache) Under(tx *store.Tx, catalogue *counterfoil.Catalogue) (*Compiled, error) {
 	if tx.Organization() == "" {
 		return System(catalogue), nil
 	}
@@ -187,6 +204,13 @@ func (c *Cache) Within(tx *store.Tx) (*Compiled, error) {
 		return nil, err
 	}
 	return Compile(stored, catalogue), nil
+}
+
+// Forget forgets everything: when versions may come again with other content.
+func (c *Cache) Forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.byOrg = nil
 }
 
 // Known reports whether exactly these rules are remembered.

@@ -155,11 +155,11 @@ func TestInForce(t *testing.T) {
 		t.Error("without a catalogue there is not always the same one with the service's own permissions")
 	}
 	one, two := catalogue(t), catalogue(t)
-	f.Set(one)
-	if f.Replace(empty, two) || f.Catalogue() != one {
+	f.Set(one, "one")
+	if f.Replace(empty, two, "two") || f.Catalogue() != one {
 		t.Error("a catalogue was replaced that is not in force any more")
 	}
-	if !f.Replace(one, two) || f.Catalogue() != two {
+	if !f.Replace(one, two, "two") || f.Catalogue() != two {
 		t.Error("the catalogue in force was not replaced")
 	}
 }
@@ -172,7 +172,7 @@ func TestCache(t *testing.T) {
 	}
 	defer s.Close()
 	c := &rules.Cache{InForce: &rules.InForce{}}
-	c.InForce.Set(catalogue(t))
+	c.InForce.Set(catalogue(t), "")
 	org := store.NewID("org")
 	write := func(fn func(*store.Tx) error) error {
 		return s.Update(context.Background(), org, store.ForRules, fn)
@@ -239,7 +239,7 @@ func TestCache(t *testing.T) {
 	if third := committed(org); third.Personal.Allowed {
 		t.Error("the rules are old")
 	}
-	c.InForce.Set(catalogue(t, counterfoil.CatalogueRole{Name: "operator", Permissions: []string{"devices:read"}}))
+	c.InForce.Set(catalogue(t, counterfoil.CatalogueRole{Name: "operator", Permissions: []string{"devices:read"}}), "")
 	if _, ok := committed(org).Role("operator"); !ok {
 		t.Error("the catalogue is old")
 	}

@@ -78,7 +78,7 @@ func (c *Core) adminHandler() http.Handler {
 			return
 		}
 		if _, alive := c.Store.Alive(); !alive {
-			say(w, http.StatusServiceUnavailable, "the database's server lock is not held\n")
+			say(w, http.StatusServiceUnavailable, "the log of the database is not followed\n")
 			return
 		}
 		say(w, http.StatusOK, "ready\n")

@@ -13,6 +13,14 @@ func (c *Core) apply(e *counterfoil.Event) {
 	c.exports.Apply(e)
 }
 
+// follow tells the export of what another node has changed.
+func (c *Core) follow(events []counterfoil.Event) error {
+	for i := range events {
+		c.exports.Apply(&events[i])
+	}
+	return nil
+}
+
 // push delivers the organizations' logs, until the server stops.
 func (c *Core) push(ctx context.Context) error {
 	if u, err := url.Parse(c.Registry.URL); err == nil {

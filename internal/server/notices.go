@@ -20,6 +20,6 @@ func (c *Core) notify() {
 		Product: cmp.Or(c.Config.SignIn.Product, "Counterfoil"), Logger: c.Config.Logger})
 	ctx, cancel := context.WithCancel(context.Background())
 	c.done.Go(func() { <-c.quit; cancel() })
-	c.done.Go(func() { n.Run(ctx) })
-	c.done.Go(func() { c.Registry.WebhookSender.Run(ctx) })
+	c.done.Go(func() { c.Store.WhileLeading(ctx, n.Run) })
+	c.done.Go(func() { c.Store.WhileLeading(ctx, c.Registry.WebhookSender.Run) })
 }

@@ -37,10 +37,11 @@ import (
 
 // Config is everything that can be set. Only Dir is required.
 type Config struct {
-	Dir         string // data directory: the instance key, the catalogue file, and the database unless DatabaseURL is set
-	DatabaseURL string // PostgreSQL
-	KeyFile     string // the instance key; default Dir/instance.key
-	Catalogue   string // the catalogue file; default Dir/catalogue.yaml, if it is there
+	Dir         string        // data directory: the instance key, the catalogue file, and the database unless DatabaseURL is set
+	DatabaseURL string        // PostgreSQL
+	Lease       time.Duration // how long a node of PostgreSQL trusts its memory without hearing from the log; default 2 s
+	KeyFile     string        // the instance key; default Dir/instance.key
+	Catalogue   string        // the catalogue file; default Dir/catalogue.yaml, if it is there
 
 	Listen      string // address of the API; default 127.0.0.1:8080
 	AdminListen string // address of health and metrics; default 127.0.0.1:8081; "-" for none
@@ -122,6 +123,7 @@ type Core struct {
 	exports  *export.Pusher
 	metrics  *metrics
 	ready    atomic.Bool // the instance is set up
+	waits    atomic.Bool // it is served and was not, when that began
 	quit     chan struct{}
 	done     sync.WaitGroup
 }
@@ -136,7 +138,7 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 		return nil, fmt.Errorf("outgoing_allow: %w", err)
 	}
 	core := &Core{Config: c, quit: make(chan struct{}), outgoing: outgoing.New(outgoing.Config{Allow: allow})}
-	if core.Store, err = store.Open(ctx, store.Config{Dir: c.Dir, DatabaseURL: c.DatabaseURL, Now: c.Now}); err != nil {
+	if core.Store, err = store.Open(ctx, store.Config{Dir: c.Dir, DatabaseURL: c.DatabaseURL, Now: c.Now, Node: nodeID(), Lease: c.Lease, Logger: c.Logger}); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -165,10 +167,11 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 	}
 	core.Verifier = verify.New(verify.Config{Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, DataCenters: prefixes, CacheTokens: c.CacheTokens, Logger: c.Logger})
 	core.exports = export.New(export.Config{Way: &export.Way{Keys: keys, Client: core.outgoing}, Store: core.Store, Logger: c.Logger})
+	core.Store.Attach(core.follow)
 	core.Registry = registry.New(registry.Config{
 		Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, Applied: core.apply, Ledger: core.ledger, Exports: core.exports,
 		NotedUses: core.Verifier.FlushUses, NotedRefusals: core.Verifier.FlushRefusals,
-		Plans: c.Plans, DataCenter: c.DataCenter, DataCenters: others, URL: c.URL, Node: nodeID(), KeepDays: c.KeepDays, WebhookSender: core.webhookSender(keys), Logger: c.Logger,
+		Plans: c.Plans, DataCenter: c.DataCenter, DataCenters: others, URL: c.URL, KeepDays: c.KeepDays, WebhookSender: core.webhookSender(keys), Logger: c.Logger,
 	})
 	if core.Identity, err = core.newIdentity(c.URL); err != nil {
 		core.Verifier.Close()
@@ -220,7 +223,7 @@ func (c *Core) tick() {
 			return
 		case <-second.C:
 			collector.pace()
-			err = c.Registry.Tick(ctx)
+			err = errors.Join(c.Registry.Tick(ctx), c.awaitSetUp(ctx))
 		case <-hour.C:
 			err = errors.Join(c.Store.PruneAnswers(ctx), c.Store.PruneSessions(ctx))
 		}
@@ -230,7 +233,24 @@ func (c *Core) tick() {
 	}
 }
 
-// tend keeps up with the log and the clock, about once a second.
+// awaitSetUp finds out whether another node has set the instance up.
+func (c *Core) awaitSetUp(ctx context.Context) error {
+	if !c.waits.Load() {
+		return nil
+	}
+	done, err := c.Registry.IsSetUp(ctx)
+	if err != nil || !done {
+		return err
+	}
+	if err := c.Registry.LoadCatalogue(ctx); err != nil {
+		return err
+	}
+	c.ready.Store(true)
+	c.waits.Store(false)
+	return nil
+}
+
+// tend keeps up with the log and the clock, about once a second; one node is enough for that.
 func (c *Core) tend() {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
@@ -239,6 +259,9 @@ func (c *Core) tend() {
 		case <-c.quit:
 			return
 		case <-second.C:
+		}
+		if !c.Store.Leads() {
+			continue
 		}
 		if err := c.Store.CountBlocks(context.Background()); err != nil {
 			c.Config.Logger.Warn("counting events; it is tried again", "error", err)
@@ -284,7 +307,7 @@ func openKeys(ctx context.Context, s *store.Store, path string) (*secret.Keyring
 		}
 		return nil, fmt.Errorf("reading the instance key: %w", err)
 	}
-	changed := !known
+	changed := false
 	for id, fingerprint := range expected {
 		if got := keys.Fingerprint(id); got != fingerprint {
 			if got == "" {
@@ -305,7 +328,19 @@ func openKeys(ctx context.Context, s *store.Store, path string) (*secret.Keyring
 	if err != nil {
 		return nil, err
 	}
-	return keys, s.Update(ctx, "", store.ForRules, func(tx *store.Tx) error { return tx.SetSetting(keysSetting, string(raw)) })
+	var ours bool
+	err = s.Update(ctx, "", store.ForRules, func(tx *store.Tx) (err error) {
+		if known {
+			ours = true
+			return tx.SetSetting(keysSetting, string(raw))
+		}
+		ours, err = tx.SetSettingOnce(keysSetting, string(raw))
+		return err
+	})
+	if err == nil && !ours { // another node was first: its key counts
+		return openKeys(ctx, s, path)
+	}
+	return keys, err
 }
 
 func highest(m map[uint8]string) (id uint8) {
@@ -379,6 +414,7 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 		return nil, err
 	}
 	core.ready.Store(ready)
+	core.waits.Store(!ready)
 	if !ready {
 		// The catalogue is applied with the set-up.
 	} else if applied, err := core.ReloadCatalogue(ctx); err != nil {

@@ -22,6 +22,11 @@ func setting(q querier, name string) (string, bool, error) {
 	return find(q, func(r scanner) (v string, err error) { return v, r.Scan(&v) }, "SELECT value FROM instance WHERE name=$1", name)
 }
 
+// LockSetting is Setting for a transaction that goes on to change it; another one that would waits for this one's end.
+func (tx *Tx) LockSetting(name string) (value string, found bool, err error) {
+	return find(tx.q, func(r scanner) (v string, err error) { return v, r.Scan(&v) }, "SELECT value FROM instance WHERE name=$1"+tx.q.forUpdate(), name)
+}
+
 // SetSetting writes a value of the instance.
 func (tx *Tx) SetSetting(name, value string) error {
 	_, err := tx.q.exec("INSERT INTO instance (name, value) VALUES ($1,$2) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value)

@@ -162,7 +162,7 @@ func numberToo(t *testing.T, s *fixture) (stop func()) {
 				return
 			default:
 			}
-			if err := second.wait(t.Context()); err != nil {
+			if _, err := second.wait(t.Context()); err != nil {
 				ended <- err
 				return
 			}

@@ -15,24 +15,29 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"github.com/counterfoil/counterfoil"
 )
 
-// postgresEngine runs writers side by side, each in its own transaction; the sequencer (sequence.go) numbers what they
-// committed, and the guard (guard.go) keeps this process the only server of the database.
+// postgresEngine runs writers side by side, each in its own transaction, in any number of processes; the sequencer
+// (sequence.go) numbers what they committed, the follower (follower.go) keeps this node up with the log, and the roster
+// (roster.go) knows the other nodes.
 type postgresEngine struct {
-	db    *sql.DB // for writes
-	reads *sql.DB // for views, which writes that wait for a lock must not starve
-	turns *sql.DB // the sequencer's one connection, which nothing must starve
-	seq   *sequencer
-	guard *guard
+	db       *sql.DB // for writes
+	reads    *sql.DB // for views, which writes that wait for a lock must not starve
+	turns    *sql.DB // the sequencer's one connection, which nothing must starve
+	seq      *sequencer
+	follower *follower
+	nodes    *roster
 
 	writing sync.RWMutex // held shared by each write
 	shut    bool
 }
 
-const maxWriters, maxReaders = 24, 16 // connections
+// Connections: with the sequencer's, the roster's and the follower's, three nodes stay below PostgreSQL's usual 100.
+const maxWriters, maxReaders = 16, 12
 
-func openPostgres(ctx context.Context, c Config) (_ engine, err error) {
+func openPostgres(ctx context.Context, c Config, u *underway) (_ engine, err error) {
 	config, err := pgx.ParseConfig(c.DatabaseURL)
 	if err != nil {
 		return nil, errors.New("the database URL is not one that PostgreSQL understands (postgres://user:password@host:port/name)")
@@ -44,12 +49,13 @@ func openPostgres(ctx context.Context, c Config) (_ engine, err error) {
 		config.ConnectTimeout = 5 * time.Second
 	}
 	e := &postgresEngine{db: stdlib.OpenDB(*config), reads: stdlib.OpenDB(*config), turns: stdlib.OpenDB(*config)}
+	e.nodes = &roster{self: c.Node, db: stdlib.OpenDB(*config), start: time.Now(), clock: func() counterfoil.Instant { return counterfoil.At(c.Now()) }}
 	defer func() {
 		if err != nil {
 			e.close()
 		}
 	}()
-	for db, n := range map[*sql.DB]int{e.db: maxWriters, e.reads: maxReaders, e.turns: 1} {
+	for db, n := range map[*sql.DB]int{e.db: maxWriters, e.reads: maxReaders, e.turns: 1, e.nodes.db: 1} {
 		db.SetMaxOpenConns(n)
 		db.SetMaxIdleConns(n)
 		db.SetConnMaxIdleTime(5 * time.Minute)
@@ -61,7 +67,7 @@ func openPostgres(ctx context.Context, c Config) (_ engine, err error) {
 	if version < 150000 {
 		return nil, fmt.Errorf("PostgreSQL %d is too old: 15 or later is needed", version/10000)
 	}
-	if e.guard, err = takeGuard(ctx, e.db, config); err != nil {
+	if err := besideNodes(ctx, e.turns); err != nil {
 		return nil, err
 	}
 	locker, err := lock.NewPostgresSessionLocker()
@@ -69,18 +75,35 @@ func openPostgres(ctx context.Context, c Config) (_ engine, err error) {
 		return nil, err
 	}
 	spell := strings.NewReplacer("{{blob}}", "BYTEA", "{{name}}", `TEXT COLLATE "C"`,
-		"{{seq}}", "ord BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, seq BIGINT UNIQUE", "{{clustered}}", "", "{{numbered}}", " WHERE seq IS NOT NULL", "{{and_numbered}}", " AND seq IS NOT NULL")
+		"{{seq}}", "ord BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, seq BIGINT UNIQUE", "{{clustered}}", "", "{{numbered}}", " WHERE seq IS NOT NULL", "{{and_numbered}}", " AND seq IS NOT NULL",
+		"{{unnumbered}}", "CREATE INDEX IF NOT EXISTS events_unnumbered ON events (ord) WHERE seq IS NULL")
 	if err := migrate(ctx, e.db, goose.DialectPostgres, spell, goose.WithSessionLocker(locker)); err != nil {
 		return nil, err
 	}
-	if _, err := e.db.ExecContext(ctx, "CREATE INDEX IF NOT EXISTS events_unnumbered ON events (ord) WHERE seq IS NULL"); err != nil {
-		return nil, err
-	}
-	if err := e.guard.serve(ctx); err != nil {
+	e.follower = &follower{id: c.Node, lease: c.Lease, config: config.Copy(), nodes: e.nodes, log: c.Logger,
+		settled: func() counterfoil.Instant { return u.until(e.nodes.clock()) }}
+	e.follower.attach(func(events []counterfoil.Event) error { u.wake(events); return nil })
+	if err := startFollower(ctx, e.follower); err != nil {
 		return nil, err
 	}
 	e.seq = startSequencer(e.turns)
-	return e, e.seq.wait(ctx) // what an earlier process committed and left unnumbered
+	_, err = e.seq.wait(ctx) // what an earlier process committed and left unnumbered
+	return e, err
+}
+
+// besideNodes refuses a database that is served by a version that must run alone, before its schema is changed.
+func besideNodes(ctx context.Context, db *sql.DB) error {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	var free bool
+	err = conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock_shared($1) AND pg_advisory_unlock_shared($1)", soloLock).Scan(&free)
+	if err == nil && !free {
+		err = errSolo
+	}
+	return err
 }
 
 func (e *postgresEngine) view(ctx context.Context, fn func(querier) error) error {
@@ -124,9 +147,10 @@ func again(err error) bool {
 
 // attempt runs one write transaction.
 func (e *postgresEngine) attempt(ctx context.Context, org string, lock Lock, fn func(*Tx) error) (err error) {
-	if _, ok := e.guard.alive(); !ok {
-		return failure{errNotHeld}
+	if _, ok := e.follower.alive(); !ok {
+		return failure{errNotAlive}
 	}
+	fenced := e.follower.fenced.Load()
 	sqlTx, err := e.db.BeginTx(ctx, nil)
 	if err != nil {
 		return failure{err}
@@ -138,11 +162,11 @@ func (e *postgresEngine) attempt(ctx context.Context, org string, lock Lock, fn 
 		}
 	}()
 	tx := &Tx{q: pgTx{ctx: ctx, tx: sqlTx}}
-	take := "SELECT pg_advisory_xact_lock_shared($1), pg_advisory_xact_lock_shared(hashtextextended($2, 1))"
+	take := "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 1))"
 	if lock == ForRules {
-		take = "SELECT pg_advisory_xact_lock_shared($1), pg_advisory_xact_lock(hashtextextended($2, 1))"
+		take = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))"
 	}
-	if _, err := tx.q.exec(take, guardFence, org); err != nil {
+	if _, err := tx.q.exec(take, org); err != nil {
 		return failure{err}
 	}
 	if err := fn(tx); err != nil {
@@ -151,7 +175,7 @@ func (e *postgresEngine) attempt(ctx context.Context, org string, lock Lock, fn 
 	if err := insertAllUnnumbered(tx.q, tx.events); err != nil {
 		return failure{err}
 	}
-	if err := e.guard.fenced(tx.q); err != nil {
+	if err := e.unfenced(tx.q, fenced); err != nil {
 		return failure{err}
 	}
 	if err := sqlTx.Commit(); err != nil {
@@ -160,10 +184,56 @@ func (e *postgresEngine) attempt(ctx context.Context, org string, lock Lock, fn 
 	if len(tx.events) == 0 {
 		return nil
 	}
-	return unavailable(e.seq.wait(ctx))
+	tx.logged, err = e.seq.wait(ctx)
+	return unavailable(err)
 }
 
-func (e *postgresEngine) alive() (uint64, bool)          { return e.guard.alive() }
+// unfenced fails where other nodes have given this one up while the write was open: it may have been paused for long, and
+// they count on no write of an earlier time to come.
+func (e *postgresEngine) unfenced(q querier, before int64) error {
+	var now int64
+	err := q.row("SELECT COALESCE(MAX(fenced), 1) FROM nodes WHERE id = $1", e.nodes.self).Scan(&now)
+	if err == nil && (now != 0 || e.follower.fenced.Load() != before) {
+		err = errNotAlive
+	}
+	return err
+}
+
+func (e *postgresEngine) attach(fn func([]counterfoil.Event) error) (detach func()) {
+	return e.follower.attach(fn)
+}
+
+func (e *postgresEngine) confirm(ctx context.Context, number int64) (_ []Confirmation, err error) {
+	if number == 0 {
+		if number, err = e.seq.wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return e.nodes.await(ctx, func(p peer) bool { return p.applied >= number })
+}
+
+func (e *postgresEngine) settled(ctx context.Context, at counterfoil.Instant) error {
+	if e.nodes.settledUntil() >= at {
+		return nil
+	}
+	e.nodes.beat(ctx)
+	_, err := e.nodes.await(ctx, func(p peer) bool { return p.settled >= at })
+	return err
+}
+
+func (e *postgresEngine) settledUntil() counterfoil.Instant { return e.nodes.settledUntil() }
+
+func (e *postgresEngine) standing() Standing {
+	f := e.follower
+	return Standing{Lease: f.lease, Age: f.now() - time.Duration(f.renewed.Load()), Applied: f.applied.Load(), Nodes: 1 + len(e.nodes.others())}
+}
+
+func (e *postgresEngine) leads() bool {
+	_, alive := e.follower.alive()
+	return alive && e.follower.leads.Load()
+}
+
+func (e *postgresEngine) alive() (uint64, bool)          { return e.follower.alive() }
 func (e *postgresEngine) name() string                   { return "postgres" }
 func (e *postgresEngine) ping(ctx context.Context) error { return e.db.PingContext(ctx) }
 
@@ -173,14 +243,13 @@ func (e *postgresEngine) close() error {
 	e.writing.Unlock()
 	if e.seq != nil {
 		e.seq.stop()
+	}
+	if e.follower != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		e.guard.signOff(ctx)
+		e.follower.stop(ctx)
 		cancel()
 	}
-	if e.guard != nil {
-		e.guard.stop()
-	}
-	return errors.Join(e.db.Close(), e.reads.Close(), e.turns.Close())
+	return errors.Join(e.db.Close(), e.reads.Close(), e.turns.Close(), e.nodes.db.Close())
 }
 
 // pgTx is a querier on one transaction.

@@ -195,6 +195,14 @@ CREATE INDEX provider_keys_by_provider ON provider_keys (organization, id);
 CREATE TABLE provider_jtis (organization TEXT NOT NULL, jti {{name}} NOT NULL, until BIGINT NOT NULL, PRIMARY KEY (organization, jti)){{clustered}};
 CREATE INDEX provider_jtis_by_end ON provider_jtis (organization, until);
 `,
+	// The nodes that serve a PostgreSQL database. A row's lease is in nanoseconds; renewals rises whenever it is renewed;
+	// no write of the node carries a time before settled; one that is fenced must join again.
+	9: `
+CREATE TABLE nodes (
+	id TEXT PRIMARY KEY, lease BIGINT NOT NULL, applied BIGINT NOT NULL, renewals BIGINT NOT NULL, settled BIGINT NOT NULL,
+	fenced BIGINT NOT NULL, started_at BIGINT NOT NULL, seen_at BIGINT NOT NULL);
+{{unnumbered}};
+`,
 }
 
 // migrate brings the schema up to date. It refuses a schema newer than it knows only where the newer one says that it

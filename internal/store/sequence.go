@@ -19,7 +19,13 @@ type sequencer struct {
 	quit context.CancelFunc
 
 	mu      sync.Mutex
-	waiting []chan error // committed before the next pass begins
+	waiting []chan numbered // committed before the next pass begins
+}
+
+// numbered is the outcome of a pass: up to which number the log is complete, or why not.
+type numbered struct {
+	last int64
+	err  error
 }
 
 const (
@@ -40,9 +46,9 @@ func (s *sequencer) stop() {
 	<-s.done
 }
 
-// wait returns when everything that was committed before the call is numbered.
-func (s *sequencer) wait(ctx context.Context) error {
-	ch := make(chan error, 1)
+// wait returns when everything that was committed before the call is numbered, with the last of the numbers.
+func (s *sequencer) wait(ctx context.Context) (last int64, err error) {
+	ch := make(chan numbered, 1)
 	s.mu.Lock()
 	s.waiting = append(s.waiting, ch)
 	s.mu.Unlock()
@@ -51,12 +57,12 @@ func (s *sequencer) wait(ctx context.Context) error {
 	default:
 	}
 	select {
-	case err := <-ch:
-		return err
+	case n := <-ch:
+		return n.last, n.err
 	case <-s.done:
-		return errors.New("the store is closed")
+		return 0, errors.New("the store is closed")
 	case <-ctx.Done():
-		return ctx.Err()
+		return 0, ctx.Err()
 	}
 }
 
@@ -75,31 +81,32 @@ func (s *sequencer) run(ctx context.Context) {
 		waiting := s.waiting
 		s.waiting = nil
 		s.mu.Unlock()
-		var err error
-		for full := true; full && err == nil; {
-			full, err = s.pass(ctx)
+		var n numbered
+		for full := true; full && n.err == nil; {
+			n.last, full, n.err = s.pass(ctx)
 		}
-		if err != nil {
-			err = fmt.Errorf("numbering events: %w", err)
+		if n.err != nil {
+			n.err = fmt.Errorf("numbering events: %w", n.err)
 		}
 		for _, ch := range waiting {
-			ch <- err
+			ch <- n
 		}
 	}
 }
 
-// pass numbers up to sequenceBatch committed events; full means that there may be more.
-func (s *sequencer) pass(ctx context.Context) (full bool, err error) {
+// pass numbers up to sequenceBatch committed events, wakes those who follow the log, and returns its last number; full
+// means that there may be more.
+func (s *sequencer) pass(ctx context.Context) (last int64, full bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
 	defer tx.Rollback()
 	q := pgTx{ctx: ctx, tx: tx}
 	if _, err := q.exec("SELECT pg_advisory_xact_lock($1)", sequenceLock); err != nil {
-		return false, err
+		return 0, false, err
 	}
 	type pending struct {
 		ord  int64
@@ -108,12 +115,12 @@ func (s *sequencer) pass(ctx context.Context) (full bool, err error) {
 	events, err := collect(q, func(r scanner) (p pending, err error) {
 		return p, r.Scan(&p.ord, &p.body)
 	}, "SELECT ord, body FROM events WHERE seq IS NULL ORDER BY ord LIMIT $1", sequenceBatch)
-	if err != nil || len(events) == 0 {
-		return false, err
+	if err != nil {
+		return 0, false, err
 	}
 	h, err := lastEntry(q)
-	if err != nil {
-		return false, err
+	if err != nil || len(events) == 0 {
+		return h.number, false, err
 	}
 	ords, numbers, hashes := make([]int64, len(events)), make([]int64, len(events)), make([][]byte, len(events))
 	for i, e := range events {
@@ -122,8 +129,11 @@ func (s *sequencer) pass(ctx context.Context) (full bool, err error) {
 	}
 	_, err = q.exec(`UPDATE events SET seq = n.seq, hash = n.hash
 		FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS n(ord, seq, hash) WHERE events.ord = n.ord`, ords, numbers, hashes)
-	if err != nil {
-		return false, err
+	if err == nil {
+		_, err = q.exec("SELECT pg_notify($1, $2)", logChannel, "entries")
 	}
-	return len(events) == sequenceBatch, tx.Commit()
+	if err != nil {
+		return 0, false, err
+	}
+	return h.number, len(events) == sequenceBatch, tx.Commit()
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
+
+	"github.com/counterfoil/counterfoil"
 	"golang.org/x/sys/unix"
 	_ "modernc.org/sqlite"
 )
@@ -55,7 +58,7 @@ func openSQLite(ctx context.Context, c Config) (_ engine, err error) {
 	// A checkpoint after 16,000 pages (64 MB) rather than 1,000: every organization has its pages in every index, so
 	// writes touch the same pages again and again, and each checkpoint writes every one of them.
 	e.db.SetMaxOpenConns(1)
-	spell := strings.NewReplacer("{{blob}}", "BLOB", "{{name}}", "TEXT", "{{seq}}", "seq INTEGER PRIMARY KEY", "{{clustered}}", " WITHOUT ROWID", "{{numbered}}", "", "{{and_numbered}}", "")
+	spell := strings.NewReplacer("{{blob}}", "BLOB", "{{name}}", "TEXT", "{{seq}}", "seq INTEGER PRIMARY KEY", "{{clustered}}", " WITHOUT ROWID", "{{numbered}}", "", "{{and_numbered}}", "", "{{unnumbered}}", "")
 	if err := migrate(ctx, e.db, goose.DialectSQLite3, spell); err != nil {
 		return nil, err
 	}
@@ -141,8 +144,15 @@ func (e *sqliteEngine) update(ctx context.Context, org string, _ Lock, fn func(*
 	return e.writer.do(ctx, fn)
 }
 
-func (e *sqliteEngine) alive() (uint64, bool) { return 1, true }
-func (e *sqliteEngine) name() string          { return "sqlite" }
+// There is no other node.
+func (e *sqliteEngine) alive() (uint64, bool)                                  { return 1, true }
+func (e *sqliteEngine) attach(func([]counterfoil.Event) error) func()          { return func() {} }
+func (e *sqliteEngine) confirm(context.Context, int64) ([]Confirmation, error) { return nil, nil }
+func (e *sqliteEngine) settled(context.Context, counterfoil.Instant) error     { return nil }
+func (e *sqliteEngine) settledUntil() counterfoil.Instant                      { return math.MaxInt64 }
+func (e *sqliteEngine) standing() Standing                                     { return Standing{Nodes: 1} }
+func (e *sqliteEngine) leads() bool                                            { return true }
+func (e *sqliteEngine) name() string                                           { return "sqlite" }
 
 func (e *sqliteEngine) ping(ctx context.Context) error {
 	return e.view(ctx, func(q querier) error {

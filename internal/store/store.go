@@ -6,9 +6,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -40,12 +42,26 @@ type Config struct {
 	Dir         string // the data directory; made when absent
 	DatabaseURL string // postgres://…; PostgreSQL 15 or later
 	Now         func() time.Time
+
+	// Node names this process among those that serve the database; default: a random one. Lease is how long it may trust
+	// what it remembers after it last heard from the log of PostgreSQL: from MinLease to MaxLease, default DefaultLease.
+	Node   string
+	Lease  time.Duration
+	Logger *slog.Logger // default: none
 }
+
+// The bounds of Config.Lease, and what it is by default.
+const (
+	MinLease     = 500 * time.Millisecond
+	DefaultLease = 2 * time.Second
+	MaxLease     = 10 * time.Second
+)
 
 // Store is safe for concurrent use.
 type Store struct {
 	engine engine
 	now    func() time.Time
+	node   string
 	close  func() error
 
 	underway underway
@@ -57,9 +73,19 @@ type engine interface {
 	// update runs fn in one durable write transaction, numbers the events that it appended, and returns after both.
 	update(ctx context.Context, org string, lock Lock, fn func(*Tx) error) error
 	view(ctx context.Context, fn func(querier) error) error
-	// alive reports whether this process is known to be the database's only server at this moment, and since which
-	// epoch without a break.
+	// alive reports whether what is in memory may be trusted at this moment; see Store.Alive.
 	alive() (epoch uint64, ok bool)
+	// attach has fn told of the entries of the log before this node says that it has applied them.
+	attach(fn func([]counterfoil.Event) error) (detach func())
+	// confirm waits until every other node has applied entry number, or all that is committed where it is 0, or trusts
+	// its memory no more.
+	confirm(ctx context.Context, number int64) ([]Confirmation, error)
+	// settled waits until no write of another node carries a time before at.
+	settled(ctx context.Context, at counterfoil.Instant) error
+	// settledUntil is up to when that is known to be so.
+	settledUntil() counterfoil.Instant
+	standing() Standing
+	leads() bool
 	ping(ctx context.Context) error
 	name() string
 	close() error
@@ -87,16 +113,23 @@ type rows interface {
 	Close() error
 }
 
-// Open opens the database, brings its schema up to date, and makes this process its only server: a second one is
-// refused.
+// Open opens the database and brings its schema up to date. On SQLite it makes this process the only one that serves the
+// data directory: a second one is refused. On PostgreSQL it makes it one of the nodes that serve the database.
 func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &Store{now: c.Now}
+	c.Node, c.Lease = cmp.Or(c.Node, NewID("node")), cmp.Or(c.Lease, DefaultLease)
+	if c.Lease < MinLease || c.Lease > MaxLease {
+		return nil, fmt.Errorf("opening store: the lease is %v: it is from %v to %v", c.Lease, MinLease, MaxLease)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{now: c.Now, node: c.Node}
 	var err error
 	if c.DatabaseURL != "" {
-		s.engine, err = openPostgres(ctx, c)
+		s.engine, err = openPostgres(ctx, c, &s.underway)
 	} else {
 		s.engine, err = openSQLite(ctx, c)
 	}
@@ -113,8 +146,9 @@ func (s *Store) Close() error { return s.close() }
 // Engine names the engine: "sqlite" or "postgres".
 func (s *Store) Engine() string { return s.engine.name() }
 
-// Alive reports whether cached records may be trusted: this process is known to be the only server of the database.
-// Records cached in an earlier epoch must be forgotten.
+// Alive reports whether cached records may be trusted: this process is the only server of the data directory, or has heard
+// from the log of PostgreSQL within its lease and applied all of it (see Attach). Records cached in an earlier epoch must
+// be forgotten. It costs next to nothing.
 func (s *Store) Alive() (epoch uint64, ok bool) { return s.engine.alive() }
 
 // Ping reports whether the database answers.
@@ -126,6 +160,7 @@ type Tx struct {
 	org    string
 	now    counterfoil.Instant
 	events []counterfoil.Event
+	logged int64
 	memo   *memo
 }
 
@@ -135,6 +170,10 @@ func (tx *Tx) Organization() string { return tx.org }
 // Appended returns the events that the transaction has appended, without their numbers. It may be read after Update has
 // returned, whatever the outcome.
 func (tx *Tx) Appended() []counterfoil.Event { return tx.events }
+
+// Logged returns, after Update has returned nil, the number of an entry at or behind the transaction's last event, for
+// Confirm; 0 where it appended none.
+func (tx *Tx) Logged() int64 { return tx.logged }
 
 // In runs fn bound to another organization, in the same transaction. It crosses organizations: it is for the few
 // changes that must happen in two of them or not at all.

@@ -58,9 +58,15 @@ func (u *underway) wait(before counterfoil.Instant) <-chan struct{} {
 }
 
 // Settled waits until every write that began before a moment has ended: then no event will appear that carries an
-// earlier time, as long as the clock does not go back. It knows the writes of this process, which is the database's only
-// server.
+// earlier time, as long as no node's clock goes back.
 func (s *Store) Settled(ctx context.Context, before counterfoil.Instant) error {
+	if err := s.settledHere(ctx, before); err != nil {
+		return err
+	}
+	return unavailable(s.engine.settled(ctx, before))
+}
+
+func (s *Store) settledHere(ctx context.Context, before counterfoil.Instant) error {
 	for {
 		if ahead := before.Time().Sub(s.Now().Time()); ahead > 0 {
 			select {
@@ -84,13 +90,18 @@ func (s *Store) Settled(ctx context.Context, before counterfoil.Instant) error {
 
 // IsSettled reports whether Settled would return at once.
 func (s *Store) IsSettled(before counterfoil.Instant) bool {
-	return s.Now() >= before && s.underway.wait(before) == nil
+	return s.Now() >= before && s.underway.wait(before) == nil && s.engine.settledUntil() >= before
 }
 
-// SettledUntil returns a moment before which no open write began: now, or the beginning of the oldest one.
+// SettledUntil returns a moment before which no open write began: now, or the beginning of the oldest one. Of other nodes
+// it goes by what they last said.
 func (s *Store) SettledUntil() counterfoil.Instant {
-	until := s.Now()
-	u := &s.underway
+	return min(s.underway.until(s.Now()), s.engine.settledUntil())
+}
+
+// until is now, or the beginning of the oldest open write.
+func (u *underway) until(now counterfoil.Instant) counterfoil.Instant {
+	until := now
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for at := range u.began {

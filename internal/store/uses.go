@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/counterfoil/counterfoil"
@@ -24,6 +26,8 @@ const maxUseAddresses = 100
 
 // RecordUses writes noted uses. It crosses organizations: it serves the check, which works on all of them.
 func (s *Store) RecordUses(ctx context.Context, uses []Use) error {
+	uses = slices.Clone(uses)
+	slices.SortFunc(uses, func(a, b Use) int { return cmp.Or(cmp.Compare(a.Token, b.Token), cmp.Compare(a.IP, b.IP)) }) // nodes that share some wait in one order
 	return s.Update(ctx, "", ForTokens, func(tx *Tx) error {
 		for _, u := range uses {
 			_, err := tx.q.exec(`INSERT INTO token_uses (token, at, ip) VALUES ($1,$2,$3)

@@ -49,7 +49,7 @@ func newCrowd(tb testing.TB, n int) *crowd {
 		tb.Fatal(problems)
 	}
 	inForce := &rules.InForce{}
-	inForce.Set(catalogue)
+	inForce.Set(catalogue, "")
 	v := New(Config{Store: s, Keys: keys, Prefix: "cfl", Rules: &rules.Cache{InForce: inForce}})
 	tb.Cleanup(func() {
 		v.Close()

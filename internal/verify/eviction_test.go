@@ -39,11 +39,14 @@ type change struct {
 
 // TestEveryChangeIsSeenAtOnce warms the caches with a check that is accepted, makes the change through the registry, and
 // asks again: the very next answer must be the new one, for this token and for every other, as a Verifier that remembers
-// nothing would give it. A deaf Verifier, which is told of nothing, must still give the old answer: else the change would
+// nothing would give it, and at another node as well. A deaf Verifier, which is told of nothing, must still give the old answer: else the change would
 // prove nothing about the cache.
 func TestEveryChangeIsSeenAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, c store.Config) {
 		in := start(t, c, nil)
+		if c.DatabaseURL != "" {
+			in.remote = in.node(c)
+		}
 		for _, c := range changes {
 			t.Run(c.op.Name+"/"+c.name, func(t *testing.T) {
 				defer in.borrow(t)()
@@ -73,6 +76,7 @@ func (c change) run(o *organization) {
 	value, deaf := o.tokens[c.token].Secret, o.another()
 	o.warm(deaf)
 	before := o.answers(o.Verifier)
+	o.elsewhere(before)
 	o.wants(value, a, counterfoil.CodeOK)
 	if code := check(o, deaf, value, a); code != counterfoil.CodeOK {
 		o.Fatalf("the deaf one begins with %s", code)
@@ -80,6 +84,7 @@ func (c change) run(o *organization) {
 
 	o.must(c.narrow(o))
 	o.wants(value, a, c.want)
+	o.elsewhere(o.answers(o.Verifier))
 	after := o.compare("after narrowing")
 	told := check(o, deaf, value, a) != counterfoil.CodeOK
 	if wantTold := c.stale == catalogue; c.stale != none && told != wantTold {
@@ -101,11 +106,25 @@ func (c change) run(o *organization) {
 	refused := check(o, deaf, value, a)
 	o.must(c.widen(o))
 	o.wants(value, a, counterfoil.CodeOK)
+	if c.op.Narrows {
+		o.elsewhere(before)
+	}
 	if o.compare("after widening") != before {
 		o.Errorf("the way back does not lead to where it began")
 	}
 	if code := check(o, deaf, value, a); stale != catalogue && code != refused {
 		o.Errorf("a Verifier that is told of nothing sees the way back")
+	}
+}
+
+// elsewhere asks the other node, which must say the same.
+func (o *organization) elsewhere(want string) {
+	o.Helper()
+	if o.remote == nil {
+		return
+	}
+	if got := o.answers(o.remote); got != want {
+		o.Errorf("another node answers\n%s\nand not\n%s", got, want)
 	}
 }
 

@@ -11,3 +11,6 @@ func (v *Verifier) LimitRefusals(most int) { v.noted.most = most }
 
 // RenewCatalogue is what a new epoch does.
 func (v *Verifier) RenewCatalogue(ctx context.Context) error { return v.renewCatalogue(ctx) }
+
+// Deafen has the log of PostgreSQL no longer told to v.
+func (v *Verifier) Deafen() { v.detach() }

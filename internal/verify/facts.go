@@ -13,37 +13,54 @@ import (
 
 // reading is one gathering of what a judgement needs.
 type reading struct {
-	fresh bool // take nothing from memory, and put nothing there
-	asked bool // the database was asked
+	// tx: everything is read in this transaction, as one state of the database, under its catalogue; nothing is taken from
+	// memory or put there. Nil: the database is asked for what is not in memory.
+	tx        *store.Tx
+	catalogue *counterfoil.Catalogue // with tx
+	asked     bool                   // the database was asked
 }
 
 // gather finds the token, its organization's rules and its owner, and compares the value. When the string is no token that
 // this caller may know of, r stays as it is, without an entry.
 //
-// The database may be slow, and this server may lose its place at the database meanwhile: what was taken from memory may
-// then be out of date, so everything is read again.
+// The database may be slow, and this node may fall behind the log meanwhile: what was taken from memory may then be out of
+// date, so everything is read again.
 func (v *Verifier) gather(ctx context.Context, p *secret.Parsed, q *Request, r *Result) error {
+	if q.Strict {
+		return v.readAtOnce(ctx, *p, *q, r)
+	}
 	epoch, alive, err := v.standing(ctx)
 	if err != nil {
 		return err
 	}
-	rd := reading{fresh: !alive}
+	if !alive {
+		return v.readAtOnce(ctx, *p, *q, r)
+	}
+	rd := reading{}
 	err = v.read(ctx, p, q, &rd, r)
-	if rd.asked && !rd.fresh && err == nil {
+	if rd.asked && err == nil {
 		if now, still := v.Store.Alive(); !still || now != epoch {
-			*r = Result{Code: counterfoil.CodeInvalidToken}
-			err = v.read(ctx, p, q, &reading{fresh: true}, r)
+			err = v.readAtOnce(ctx, *p, *q, r)
 		}
 	}
 	return err
 }
 
-func (v *Verifier) read(ctx context.Context, p *secret.Parsed, q *Request, rd *reading, r *Result) error {
-	if rd.fresh {
-		if err := v.renewCatalogue(ctx); err != nil {
+// readAtOnce reads everything as it is in the database at one moment after the call.
+func (v *Verifier) readAtOnce(ctx context.Context, p secret.Parsed, q Request, r *Result) error {
+	got := Result{Code: counterfoil.CodeInvalidToken} // not in r: a check that finds all in memory must not allocate it
+	err := v.Store.View(ctx, "", func(tx *store.Tx) (err error) {
+		rd := reading{tx: tx}
+		if rd.catalogue, err = v.catalogueIn(tx); err != nil {
 			return err
 		}
-	}
+		return v.read(ctx, &p, &q, &rd, &got)
+	})
+	*r = got
+	return err
+}
+
+func (v *Verifier) read(ctx context.Context, p *secret.Parsed, q *Request, rd *reading, r *Result) error {
 	e, err := v.token(ctx, p.ID, rd)
 	if err != nil || e == nil {
 		return err
@@ -95,7 +112,7 @@ var errKey = errors.New("this server lacks the instance key that the token's dig
 
 // token finds a record; nil: there is no such token.
 func (v *Verifier) token(ctx context.Context, id [12]byte, rd *reading) (*entry, error) {
-	if !rd.fresh {
+	if rd.tx == nil {
 		if e := v.cache.get(id); e != nil {
 			return e, nil
 		}
@@ -103,7 +120,7 @@ func (v *Verifier) token(ctx context.Context, id [12]byte, rd *reading) (*entry,
 	v.misses.Add(1)
 	rd.asked = true
 	generation := v.cache.generation(id)
-	t, found, err := v.Store.LookUp(ctx, tokenID(id))
+	t, found, err := v.lookUp(ctx, tokenID(id), rd)
 	v.reached("token")
 	if err != nil || !found {
 		return nil, err
@@ -112,10 +129,17 @@ func (v *Verifier) token(ctx context.Context, id [12]byte, rd *reading) (*entry,
 		return nil, fmt.Errorf("token %s is damaged: its kind and its organization do not fit", t.ID)
 	}
 	e := v.newEntry(&t)
-	if !rd.fresh {
+	if rd.tx == nil {
 		v.cache.put(id, e, generation)
 	}
 	return e, nil
+}
+
+func (v *Verifier) lookUp(ctx context.Context, id string, rd *reading) (store.Token, bool, error) {
+	if rd.tx != nil {
+		return rd.tx.Credential(id)
+	}
+	return v.Store.LookUp(ctx, id)
 }
 
 func (v *Verifier) newEntry(t *store.Token) *entry {
@@ -136,8 +160,11 @@ func (v *Verifier) newEntry(t *store.Token) *entry {
 
 // rules returns an organization's rules; nil: there is no such organization.
 func (v *Verifier) rules(ctx context.Context, s *orgSlot, rd *reading) (*rules.Compiled, error) {
+	if rd.tx != nil {
+		return v.rulesIn(s, rd)
+	}
 	inForce := v.Rules.InForce.Catalogue()
-	if c := s.value.Load(); c != nil && c.Catalogue == inForce && (!rd.fresh || s.id == "") {
+	if c := s.value.Load(); c != nil && c.Catalogue == inForce {
 		return c, nil
 	}
 	stamp := s.stamp()
@@ -153,26 +180,34 @@ func (v *Verifier) rules(ctx context.Context, s *orgSlot, rd *reading) (*rules.C
 		return err
 	})
 	v.reached("rules")
-	if err == nil && c != nil && !rd.fresh {
+	if err == nil && c != nil {
 		s.fill(c, stamp)
 	}
 	return c, err
 }
 
+func (v *Verifier) rulesIn(s *orgSlot, rd *reading) (c *rules.Compiled, err error) {
+	err = rd.tx.In(s.id, func(tx *store.Tx) error {
+		c, err = v.Rules.Under(tx, rd.catalogue)
+		return err
+	})
+	v.reached("rules")
+	return c, err
+}
+
 // owner returns a member with what it holds under the given rules. A member that is gone is inactive and holds nothing.
 func (v *Verifier) owner(ctx context.Context, s *ownerSlot, under *rules.Compiled, rd *reading) (*owner, error) {
-	if !rd.fresh {
-		if o := s.value.Load(); o != nil && o.under == under {
-			return o, nil
-		}
+	if rd.tx != nil {
+		return v.ownerIn(s, under, rd)
+	}
+	if o := s.value.Load(); o != nil && o.under == under {
+		return o, nil
 	}
 	stamp := s.stamp()
-	if !rd.fresh {
-		if o := s.value.Load(); o != nil { // there after the stamp was read: the member is as it was
-			o = newOwner(o.member, under)
-			s.fill(o, stamp)
-			return o, nil
-		}
+	if o := s.value.Load(); o != nil { // there after the stamp was read: the member is as it was
+		o = newOwner(o.member, under)
+		s.fill(o, stamp)
+		return o, nil
 	}
 	rd.asked = true
 	var m store.Member
@@ -185,10 +220,21 @@ func (v *Verifier) owner(ctx context.Context, s *ownerSlot, under *rules.Compile
 		return nil, err
 	}
 	o := newOwner(m, under)
-	if !rd.fresh {
-		s.fill(o, stamp)
-	}
+	s.fill(o, stamp)
 	return o, nil
+}
+
+func (v *Verifier) ownerIn(s *ownerSlot, under *rules.Compiled, rd *reading) (*owner, error) {
+	var m store.Member
+	err := rd.tx.In(s.ownerKey.org, func(tx *store.Tx) (err error) {
+		m, _, err = tx.Member(s.id)
+		return err
+	})
+	v.reached("owner")
+	if err != nil {
+		return nil, err
+	}
+	return newOwner(m, under), nil
 }
 
 // reached tells a test that something was read and is about to be remembered.

@@ -2,6 +2,8 @@ package verify_test
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -63,6 +65,50 @@ func TestDatabaseAway(t *testing.T) {
 	o.wants(unknown, reading(), counterfoil.CodeInvalidToken)
 }
 
+// TestStrict changes records behind the server's back: a check that is strict goes by the database alone, as one state, and
+// changes nothing of what is in memory.
+func TestStrict(t *testing.T) {
+	each(t, func(t *testing.T, c store.Config) {
+		in := start(t, c, nil)
+		o := in.organization()
+		o.warm(o.Verifier)
+		strict := func(token string) counterfoil.Code {
+			t.Helper()
+			r, err := o.Verify(t.Context(), &verify.Request{Token: o.tokens[token].Secret, Attempt: o.use(token), Strict: true})
+			o.must(err)
+			return r.Code
+		}
+		for _, token := range kinds {
+			if code := strict(token); code != counterfoil.CodeOK {
+				t.Errorf("of %s a strict check says %s", token, code)
+			}
+		}
+		o.must(o.Store.Update(t.Context(), o.id, store.ForRules, func(tx *store.Tx) error {
+			bob, _, err := tx.TokenForUpdate(o.tokens["bob"].Token.ID)
+			if err != nil {
+				return err
+			}
+			bob.RevokedAt = tx.Now()
+			p := counterfoil.DefaultPolicy(counterfoil.KindIntegration)
+			p.Allowed = false
+			m, _, err := tx.Member(o.ann.ID)
+			if err != nil {
+				return err
+			}
+			m.Status = counterfoil.MemberSuspended
+			text, _, err := tx.Setting("catalogue")
+			return errors.Join(err, tx.UpdateToken(bob), tx.UpdatePolicy(p), tx.UpdateMember(m.Member),
+				tx.SetSetting("catalogue", strings.ReplaceAll(text, "devices:read", "devices:gone")))
+		}))
+		for token, want := range map[string]counterfoil.Code{"bob": revoked, "ann": inactive, "integration": disabled, "organization": missing, "system": missing} {
+			if code := strict(token); code != want {
+				t.Errorf("of %s a strict check says %s, want %s", token, code, want)
+			}
+			o.wants(o.tokens[token].Secret, o.use(token), counterfoil.CodeOK)
+		}
+	})
+}
+
 // TestDatabaseLostDuringCheck loses the database while a check has its token from there and is about to take the rules
 // from memory, which may be out of date by then.
 func TestDatabaseLostDuringCheck(t *testing.T) {
@@ -84,9 +130,9 @@ func TestDatabaseLostDuringCheck(t *testing.T) {
 	}
 }
 
-// TestAnotherServerWrote takes the server's lock away and changes records behind its back, as a second server would have:
-// what was remembered before must not be used in the new epoch.
-func TestAnotherServerWrote(t *testing.T) {
+// TestAnotherLog changes records behind the server's back together with the log that it has followed, as a standby does
+// that takes over and lacks the end: what was remembered before must not be used in the new epoch.
+func TestAnotherLog(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewDatabase(t)
 	in := start(t, store.Config{DatabaseURL: url}, nil)
@@ -110,6 +156,11 @@ func TestAnotherServerWrote(t *testing.T) {
 	run("UPDATE instance SET value = replace(value, 'devices:read', 'devices:gone') WHERE name = 'catalogue'")
 	o.wants(o.tokens["bob"].Secret, reading(), counterfoil.CodeOK) // else the rest proves nothing
 
+	eventually(t, "the log is followed to its end", func() bool {
+		last, err := o.Store.LastEvent(t.Context())
+		return err == nil && o.Store.Standing().Applied == last
+	})
+	run("UPDATE events SET hash = 'another' WHERE seq = (SELECT MAX(seq) FROM events)")
 	run(`SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7265002
 		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
 	eventually(t, "a new epoch", func() bool {

@@ -73,7 +73,7 @@ func (s *slot[T]) stamp() uint64 {
 // fill keeps value unless the slot was emptied since stamp.
 func (s *slot[T]) fill(value *T, stamp uint64) {
 	s.mu.Lock()
-	if s.generation == stamp {
+	if s.generation == stamp || defectGeneration {
 		s.value.Store(value)
 	}
 	s.mu.Unlock()

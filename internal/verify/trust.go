@@ -6,10 +6,11 @@ import (
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/catalogue"
+	"github.com/counterfoil/counterfoil/internal/store"
 )
 
-// standing reports whether what is in memory may be used, and since which epoch. When another server may have written
-// since it was read, it is forgotten first, by whoever notices; the others wait.
+// standing reports whether what is in memory may be used, and since which epoch. When it does not follow from the log any
+// more, it is forgotten first, by whoever notices; the others wait.
 func (v *Verifier) standing(ctx context.Context) (epoch uint64, alive bool, err error) {
 	epoch, alive = v.Store.Alive()
 	if v.epoch.Load() >= epoch {
@@ -34,34 +35,59 @@ func (v *Verifier) standing(ctx context.Context) (epoch uint64, alive bool, err 
 // catalogueSetting is where the database keeps the catalogue in force.
 const catalogueSetting = "catalogue"
 
-// renewCatalogue puts the catalogue that the database holds in force, if another server has applied one. With none in the
+// renewCatalogue puts the catalogue that the database holds in force, if another node has applied one. With none in the
 // database the present one stays.
 func (v *Verifier) renewCatalogue(ctx context.Context) error {
 	for {
-		present := v.Rules.InForce.Catalogue()
+		present, known := v.Rules.InForce.Get()
 		text, found, err := v.Store.Setting(ctx, catalogueSetting)
 		v.reached("catalogue")
-		if err != nil || !found {
+		if err != nil || !found || text == known {
 			return err
 		}
-		if last := v.renewed.Load(); last != nil && last.text == text && last.catalogue == present {
-			return nil
-		}
-		parsed, err := catalogue.Parse([]byte(text))
+		parsed, err := parseStored(text)
 		if err != nil {
-			return fmt.Errorf("the catalogue in the database: %w", err)
+			return err
 		}
-		if v.Rules.InForce.Replace(present, parsed) {
-			v.renewed.Store(&renewedCatalogue{text, parsed})
+		if v.Rules.InForce.Replace(present, parsed, text) {
 			return nil
 		}
 	}
 }
 
-// renewedCatalogue is the catalogue that was last read from the database here.
-type renewedCatalogue struct {
-	text      string
-	catalogue *counterfoil.Catalogue
+// catalogueIn returns the catalogue that a read transaction sees.
+func (v *Verifier) catalogueIn(tx *store.Tx) (*counterfoil.Catalogue, error) {
+	present, known := v.Rules.InForce.Get()
+	text, found, err := tx.Setting(catalogueSetting)
+	v.reached("catalogue")
+	if err != nil || !found || text == known {
+		return present, err
+	}
+	return parseStored(text)
+}
+
+func parseStored(text string) (*counterfoil.Catalogue, error) {
+	parsed, err := catalogue.Parse([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("the catalogue in the database: %w", err)
+	}
+	return parsed, nil
+}
+
+// follow brings memory up to date with entries of the log that any node has written.
+func (v *Verifier) follow(events []counterfoil.Event) error {
+	for i := range events {
+		if events[i].Target.Kind == "catalogue" {
+			if err := v.renewCatalogue(context.Background()); err != nil {
+				return err
+			}
+			continue
+		}
+		if !defectEviction {
+			v.Apply(&events[i])
+		}
+	}
+	return nil
 }
 
 // Apply brings the caches up to date with one entry of the log. It must have returned before the change is acknowledged.
@@ -80,6 +106,7 @@ func (v *Verifier) Apply(e *counterfoil.Event) {
 
 // Purge forgets everything.
 func (v *Verifier) Purge() {
+	v.Rules.Forget()
 	v.cache.purge()
 	v.slots.emptyAll()
 }

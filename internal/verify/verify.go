@@ -39,7 +39,7 @@ type Verifier struct {
 
 	epoch    atomic.Uint64 // of what is in memory; see standing
 	renewing sync.Mutex    // held while memory is brought into another epoch
-	renewed  atomic.Pointer[renewedCatalogue]
+	detach   func()        // from the log
 
 	misses atomic.Int64
 	closed sync.Once
@@ -60,6 +60,7 @@ func New(c Config) *Verifier {
 	v := &Verifier{Config: c}
 	v.cache.init(c.CacheTokens)
 	v.slots.init()
+	v.detach = c.Store.Attach(v.follow)
 	v.touch.start(v)
 	v.noted.start(v)
 	return v
@@ -70,6 +71,7 @@ func (v *Verifier) Close() {
 	v.closed.Do(func() {
 		v.touch.stop()
 		v.noted.stop()
+		v.detach()
 	})
 }
 
@@ -79,6 +81,8 @@ type Request struct {
 	counterfoil.Attempt
 	// Within narrows the answer to the tokens of one organization; any other token is unknown. Empty: no narrowing.
 	Within string
+	// Strict has everything read from the database, as it is at one moment after the call, and nothing from memory.
+	Strict bool
 }
 
 // Verify judges one use of a presented token. An error means that the system failed and nobody is let in; whatever

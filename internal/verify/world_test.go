@@ -25,7 +25,8 @@ type instance struct {
 	*verify.Verifier
 	registry *registry.Registry
 	config   verify.Config
-	clock    *atomic.Int64 // an Instant
+	clock    *atomic.Int64    // an Instant
+	remote   *verify.Verifier // of another node; nil: there is none
 	log      *journal
 	orgs     int
 }
@@ -56,7 +57,7 @@ func start(t testing.TB, c store.Config, tune func(*verify.Config)) *instance {
 	}
 	in.Verifier = verify.New(in.config)
 	in.registry = registry.New(registry.Config{Store: in.Store, Keys: keys, Prefix: "cfl", Rules: in.config.Rules, Applied: in.Apply,
-		Plans: []string{"teams"}, DataCenter: "local", Node: "node_test", Logger: in.config.Logger})
+		Plans: []string{"teams"}, DataCenter: "local", Logger: in.config.Logger})
 	t.Cleanup(func() {
 		in.Verifier.Close()
 		in.Store.Close()
@@ -84,7 +85,25 @@ func (in *instance) later(d time.Duration) { in.clock.Add(d.Microseconds()) }
 // another is a second Verifier over the same store and rules, which is told of nothing.
 func (in *instance) another() *verify.Verifier {
 	v := verify.New(in.config)
+	v.Deafen()
 	in.Cleanup(v.Close)
+	return v
+}
+
+// node is the Verifier of another process that serves the same database.
+func (in *instance) node(c store.Config) *verify.Verifier {
+	in.Helper()
+	c.Now = func() time.Time { return counterfoil.Instant(in.clock.Load()).Time() }
+	s, err := store.Open(context.Background(), c)
+	in.must(err)
+	config := in.config
+	config.Store, config.Rules = s, &rules.Cache{InForce: &rules.InForce{}}
+	v := verify.New(config)
+	in.must(v.RenewCatalogue(context.Background()))
+	in.Cleanup(func() {
+		v.Close()
+		s.Close()
+	})
 	return v
 }
 

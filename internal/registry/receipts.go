@@ -1,0 +1,180 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/store"
+)
+
+// receipts remembers the final form of receipts until it is written: a commit of its own would make every revocation
+// wait twice.
+type receipts struct {
+	mu   sync.Mutex
+	open map[string]keptReceipt
+}
+
+type keptReceipt struct {
+	org string
+	counterfoil.Receipt
+}
+
+// saveReceipt stores a receipt in the form that will be true if this process dies now. Where it is the only one it is
+// complete: a process that is gone honours nothing. Other nodes may honour what was until they have heard of the change;
+// see certain.
+func (w *work) saveReceipt(r counterfoil.Receipt) error {
+	r.Complete = w.r.Store.Alone()
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return w.tx.SaveReceipt(r.ID, string(raw))
+}
+
+// certain is how long after a change no node can honour what was before it, whether it has said so or not: longer than any
+// transaction and any lease.
+const certain = time.Minute
+
+// confirming is what a receipt is made of: when the change was committed, how long after that this node had forgotten what
+// it cached, and where in the log the change is.
+type confirming struct {
+	committed time.Time
+	here      time.Duration
+	entry     int64
+}
+
+// confirm waits until every node has taken note of what is committed and returns the receipt that says so. A change that
+// changed nothing gets one without an id: what it found may have been another's that is on its way, so that is waited for
+// as well.
+func (r *Registry) confirm(ctx context.Context, org string, receipt counterfoil.Receipt, c confirming) (counterfoil.Receipt, error) {
+	asked := time.Since(c.committed)
+	others, err := r.Store.Confirm(ctx, c.entry)
+	if err != nil {
+		return receipt, err
+	}
+	took := c.here
+	receipt.Nodes = append(receipt.Nodes, counterfoil.ReceiptNode{ID: r.Store.Node(), ConfirmedInMS: in(c.here)})
+	for _, o := range others {
+		n := counterfoil.ReceiptNode{ID: o.Node, Fenced: o.Fenced}
+		if !o.Fenced {
+			n.ConfirmedInMS = in(asked + o.After)
+		}
+		took = max(took, asked+o.After)
+		receipt.Nodes = append(receipt.Nodes, n)
+	}
+	receipt.Complete, receipt.TookMS = true, milliseconds(took)
+	if receipt.ID != "" {
+		r.keep(org, receipt)
+	}
+	return receipt, nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func in(d time.Duration) *float64 {
+	ms := milliseconds(d)
+	return &ms
+}
+
+func (r *Registry) keep(org string, receipt counterfoil.Receipt) {
+	r.receipts.mu.Lock()
+	defer r.receipts.mu.Unlock()
+	if r.receipts.open == nil {
+		r.receipts.open = map[string]keptReceipt{}
+	}
+	r.receipts.open[receipt.ID] = keptReceipt{org, receipt}
+}
+
+// WriteReceipts writes the receipts that were completed since it last ran. The server calls it about once a second and
+// before it stops.
+func (r *Registry) WriteReceipts(ctx context.Context) error {
+	r.receipts.mu.Lock()
+	open := make(map[string]keptReceipt, len(r.receipts.open))
+	for id, k := range r.receipts.open {
+		open[id] = k
+	}
+	r.receipts.mu.Unlock()
+	if len(open) == 0 {
+		return nil
+	}
+	err := r.Store.Update(ctx, "", store.ForTokens, func(tx *store.Tx) error {
+		for id, k := range open {
+			raw, err := json.Marshal(k.Receipt)
+			if err != nil {
+				return err
+			}
+			if err := tx.In(k.org, func(tx *store.Tx) error { return tx.SaveReceipt(id, string(raw)) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		r.receipts.mu.Lock()
+		for id := range open {
+			delete(r.receipts.open, id)
+		}
+		r.receipts.mu.Unlock()
+	}
+	return err
+}
+
+// Receipt answers GET /v1/receipts/{id} for any credential of the organization it belongs to, and for the instance's.
+func (r *Registry) Receipt(ctx context.Context, c Caller, id string) (receipt counterfoil.Receipt, err error) {
+	kept := r.keptReceipt(id)
+	err = r.view(ctx, c, c.Organization, OpReadReceipt, func(w *work) error {
+		k, found, err := kept.orStored(w.tx, id)
+		if err != nil {
+			return err
+		}
+		if mine, err := w.concerns(k.org); err != nil || !found || !mine {
+			return errors.Join(err, errNotFound)
+		}
+		receipt = k.Receipt
+		return nil
+	})
+	return receipt, err
+}
+
+// storedReceipt finds a receipt that the caller is known to be allowed to see.
+func (r *Registry) storedReceipt(ctx context.Context, id string) (receipt counterfoil.Receipt, err error) {
+	kept := r.keptReceipt(id)
+	err = r.Store.View(ctx, "", func(tx *store.Tx) error {
+		k, found, err := kept.orStored(tx, id)
+		if err == nil && !found {
+			err = fmt.Errorf("the receipt %s is missing", id)
+		}
+		receipt = k.Receipt
+		return err
+	})
+	return receipt, err
+}
+
+// keptReceipt is the final form of a receipt that waits to be written; the zero value when none does. It is asked before
+// the transaction that would read the stored form begins: one that began before the final form was written, and looked
+// here after it had been dropped, would see neither.
+func (r *Registry) keptReceipt(id string) keptReceipt {
+	r.receipts.mu.Lock()
+	defer r.receipts.mu.Unlock()
+	return r.receipts.open[id]
+}
+
+// orStored is the receipt itself, or the stored one where none was kept.
+func (k keptReceipt) orStored(tx *store.Tx, id string) (_ keptReceipt, found bool, err error) {
+	if k.ID != "" {
+		return k, true, nil
+	}
+	org, raw, found, err := tx.Receipt(id)
+	if err != nil || !found {
+		return k, false, err
+	}
+	k.org = org
+	err = json.Unmarshal([]byte(raw), &k.Receipt)
+	k.Complete = k.Complete || tx.Now().Time().Sub(k.RevokedAt) >= certain
+	return k, true, err
+}

@@ -1,0 +1,5 @@
+//go:build defect_fencing
+
+package store
+
+const defectFencing = true

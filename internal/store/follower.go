@@ -1,0 +1,421 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/counterfoil/counterfoil"
+)
+
+// follower keeps this node up with the log that every node of a PostgreSQL database writes. It reads the entries that it
+// has not seen, has them applied, and only then renews its lease: what is in memory may be trusted for so long after the
+// moment at which the log was last known to hold nothing more. The lease runs on this process's monotonic clock.
+//
+// It has a connection of its own, on which it listens; a notification wakes it, and it looks at least every quarter of
+// the lease without any. A pooler that drops notifications is found out at the start, and then it looks all the time.
+type follower struct {
+	id      string // of this node
+	lease   time.Duration
+	config  *pgx.ConnConfig
+	nodes   *roster
+	log     *slog.Logger
+	settled func() counterfoil.Instant // no write of this node that is open or will begin carries an earlier time
+
+	mu    sync.Mutex // guards apply
+	apply []*applier
+
+	start     time.Time
+	until     atomic.Int64  // nanoseconds since start on the monotonic clock: alive before then
+	epoch     atomic.Uint64 // rises when what is in memory does not follow from the log
+	applied   atomic.Int64  // number of the last entry applied
+	renewed   atomic.Int64  // nanoseconds since start: when the last good renewal began
+	leads     atomic.Bool   // this connection holds leadLock
+	fenced    atomic.Int64  // how often this node found itself fenced; it rises before it joins again
+	hash      []byte        // of entry applied; the following goroutine's own, as is all below
+	renewals  int64
+	due       time.Duration // since start, of the next renewal
+	listening bool
+	quit      context.CancelFunc
+	done      chan struct{}
+}
+
+type applier struct {
+	fn func([]counterfoil.Event) error
+}
+
+const (
+	// soloLock keeps a version that serves a database alone (it takes the lock exclusively) from running beside nodes.
+	soloLock    = 7_265_002
+	leadLock    = 7_265_004 // held by the node that does what one of them is enough for
+	logChannel  = "counterfoil_log"
+	beatPayload = "beat" // asks every node to renew its lease now, and so to say how far it is
+	pollSilent  = 20 * time.Millisecond
+	followPage  = 1000
+	// followMost is how far behind a node forgets what is in memory rather than go through the entries.
+	followMost = 20_000
+	rejoinWait = 100 * time.Millisecond
+)
+
+var (
+	errNotAlive = errors.New("this node has not heard from the log within its lease")
+	errSolo     = errors.New("a version of counterfoil that must run alone serves this database: stop it first")
+)
+
+// startFollower joins the nodes of the database and returns once this one is alive.
+func startFollower(ctx context.Context, f *follower) error {
+	f.start = f.nodes.start
+	f.epoch.Store(1)
+	conn, err := f.join(ctx)
+	if err != nil {
+		return err
+	}
+	for err == nil && f.renewed.Load() == 0 {
+		err = f.turn(ctx, conn, true)
+	}
+	if err != nil {
+		f.drop(conn)
+		return err
+	}
+	run, quit := context.WithCancel(context.Background())
+	f.quit, f.done = quit, make(chan struct{})
+	go f.run(run, conn)
+	return nil
+}
+
+func (f *follower) now() time.Duration { return time.Since(f.start) }
+
+func (f *follower) alive() (epoch uint64, ok bool) {
+	until := f.until.Load()
+	ok = int64(f.now()) < until || defectFencing && until > 0
+	return f.epoch.Load(), ok // read after until, which is set after it: never an old epoch with a new lease
+}
+
+func (f *follower) attach(fn func([]counterfoil.Event) error) (detach func()) {
+	a := &applier{fn}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.apply = append(f.apply, a)
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for i := range f.apply {
+			if f.apply[i] == a {
+				f.apply = append(f.apply[:i:i], f.apply[i+1:]...)
+				return
+			}
+		}
+	}
+}
+
+// stop ends the following and signs off, so that nobody waits for this node.
+func (f *follower) stop(ctx context.Context) {
+	if f.quit == nil {
+		return
+	}
+	f.quit()
+	<-f.done
+	f.until.Store(0)
+	f.nodes.leave(ctx, f.id)
+}
+
+func (f *follower) run(ctx context.Context, conn *pgx.Conn) {
+	defer close(f.done)
+	for lost := false; ; {
+		err := f.follow(ctx, conn)
+		f.drop(conn)
+		for conn = nil; conn == nil; {
+			if !lost && ctx.Err() == nil {
+				lost = true
+				f.log.Warn("the log of the database is not followed; it is tried again", "error", err)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(rejoinWait):
+			}
+			conn, err = f.join(ctx)
+		}
+		if lost {
+			f.log.Info("the log of the database is followed again")
+			lost = false
+		}
+	}
+}
+
+func (f *follower) drop(conn *pgx.Conn) {
+	f.leads.Store(false)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	conn.Close(ctx)
+}
+
+// follow takes turns until something fails.
+func (f *follower) follow(ctx context.Context, conn *pgx.Conn) error {
+	for beat := true; ; {
+		if err := f.turn(ctx, conn, beat); err != nil {
+			return err
+		}
+		wait := f.due - f.now()
+		if !f.listening {
+			wait = min(wait, pollSilent)
+		}
+		beat = false
+		for { // those that have come already are one turn
+			note, err := f.hear(ctx, conn, wait)
+			if err != nil {
+				return err
+			}
+			if note == "" {
+				break
+			}
+			beat, wait = beat || note == beatPayload, 0
+		}
+	}
+}
+
+// hear waits for a notification and returns its text; empty: none came. It does not wait where wait is not positive.
+func (f *follower) hear(ctx context.Context, conn *pgx.Conn, wait time.Duration) (note string, err error) {
+	short, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	n, err := conn.WaitForNotification(short)
+	if err != nil {
+		if short.Err() != nil && ctx.Err() == nil && !conn.IsClosed() {
+			return "", nil
+		}
+		return "", err
+	}
+	return n.Payload, nil
+}
+
+// turn brings this node up to the log, and renews its lease when that is due or asked for.
+func (f *follower) turn(ctx context.Context, conn *pgx.Conn, beat bool) error {
+	ctx, cancel := context.WithTimeout(ctx, max(f.lease, 2*time.Second))
+	defer cancel()
+	began := f.now()
+	any, err := f.catchUp(ctx, conn)
+	if err != nil {
+		return fmt.Errorf("reading the log: %w", err)
+	}
+	if beat || f.now() >= f.due {
+		return f.renew(ctx, conn, began)
+	}
+	if any {
+		// That it says so in vain, because the database forgets, costs a receipt time and nothing else: no lease hangs on it.
+		_, err = conn.Exec(ctx, `WITH fast AS (SELECT set_config('synchronous_commit', 'off', true) AS off)
+			UPDATE nodes SET applied = $2 FROM fast WHERE id = $1 AND off <> ''`, f.id, f.applied.Load())
+	}
+	return err
+}
+
+// catchUp applies every entry that the log held when it was called, and perhaps more: it need not end as long as others
+// write.
+func (f *follower) catchUp(ctx context.Context, conn *pgx.Conn) (any bool, err error) {
+	for target := int64(-1); target < 0 || f.applied.Load() < target; {
+		events, err := f.read(ctx, conn)
+		if err != nil || len(events) == 0 {
+			return any, err
+		}
+		last := events[len(events)-1]
+		if err := f.tell(events); err != nil {
+			return any, err
+		}
+		f.hash, any = last.Hash, true
+		f.applied.Store(last.Number)
+		if len(events) < followPage {
+			return any, nil
+		}
+		if target < 0 {
+			if target, err = f.target(ctx, conn); err != nil {
+				return any, err
+			}
+		}
+	}
+	return any, nil
+}
+
+func (f *follower) tell(events []counterfoil.Event) error {
+	f.mu.Lock()
+	appliers := f.apply
+	f.mu.Unlock()
+	for _, a := range appliers {
+		if err := a.fn(events); err != nil {
+			return fmt.Errorf("applying entries to %d: %w", events[len(events)-1].Number, err)
+		}
+	}
+	return nil
+}
+
+func (f *follower) read(ctx context.Context, conn *pgx.Conn) ([]counterfoil.Event, error) {
+	rows, err := conn.Query(ctx, "SELECT seq, body, hash FROM events WHERE seq > $1 ORDER BY seq LIMIT $2", f.applied.Load(), followPage)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (e counterfoil.Event, err error) {
+		number, body, hash, err := scanBody(r)
+		if err != nil {
+			return e, err
+		}
+		return eventOf(number, body, hash)
+	})
+}
+
+// target is how far there is to go. When that is too far, what is in memory is given up instead.
+func (f *follower) target(ctx context.Context, conn *pgx.Conn) (int64, error) {
+	number, hash, err := f.head(ctx, conn)
+	if err == nil && number-f.applied.Load() > followMost {
+		f.forget(number, hash)
+	}
+	return number, err
+}
+
+// forget begins a new epoch at an entry: what is in memory is of no use any more.
+func (f *follower) forget(number int64, hash []byte) {
+	f.until.Store(0)
+	f.epoch.Add(1)
+	f.applied.Store(number)
+	f.hash = hash
+}
+
+func (f *follower) head(ctx context.Context, conn *pgx.Conn) (number int64, hash []byte, err error) {
+	err = conn.QueryRow(ctx, "SELECT seq, hash FROM events WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1").Scan(&number, &hash)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = nil
+	}
+	return number, hash, err
+}
+
+// renew lets the lease run from began on, a moment before the log was read, unless this node was fenced: then it joins
+// again, and reads the log again before it is alive.
+func (f *follower) renew(ctx context.Context, conn *pgx.Conn, began time.Duration) error {
+	f.renewals++
+	f.due = f.now() + f.lease/4
+	tag, err := conn.Exec(ctx, "UPDATE nodes SET applied = $2, renewals = $3, settled = $4, seen_at = $5 WHERE id = $1 AND fenced = 0",
+		f.id, f.applied.Load(), f.renewals, int64(f.settled()), time.Now().UnixMicro())
+	if err != nil {
+		return fmt.Errorf("renewing the lease: %w", err)
+	}
+	if tag.RowsAffected() == 0 {
+		f.due = 0
+		f.fenced.Add(1)
+		return f.register(ctx, conn)
+	}
+	f.renewed.Store(int64(began))
+	f.until.Store(int64(began + f.lease))
+	if err := f.lead(ctx, conn); err != nil {
+		return err
+	}
+	return f.nodes.tend(ctx, conn)
+}
+
+// lead makes this node the one that leads, when none does.
+func (f *follower) lead(ctx context.Context, conn *pgx.Conn) error {
+	if f.leads.Load() {
+		return nil
+	}
+	var held bool
+	err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", leadLock).Scan(&held)
+	if err == nil {
+		f.leads.Store(held)
+	}
+	return err
+}
+
+// join opens a connection, and takes up the log where this node left it or, when it has just started, at its end.
+func (f *follower) join(ctx context.Context) (_ *pgx.Conn, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*max(f.lease, 2*time.Second))
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, f.config)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			f.drop(conn)
+		}
+	}()
+	var held bool
+	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock_shared($1)", soloLock).Scan(&held); err != nil {
+		return nil, err
+	}
+	if !held {
+		return nil, errSolo
+	}
+	if err := f.listen(ctx, conn); err != nil {
+		return nil, err
+	}
+	if err := f.resume(ctx, conn); err != nil {
+		return nil, err
+	}
+	if f.renewals == 0 {
+		err = f.register(ctx, conn)
+	}
+	return conn, err
+}
+
+// listen asks for notifications and finds out whether they come.
+func (f *follower) listen(ctx context.Context, conn *pgx.Conn) error {
+	if _, err := conn.Exec(ctx, "LISTEN "+logChannel); err != nil {
+		return err
+	}
+	if _, err := conn.Exec(ctx, "SELECT pg_notify($1, $2)", logChannel, f.id); err != nil {
+		return err
+	}
+	f.listening = false
+	for deadline := f.now() + time.Second; !f.listening && f.now() < deadline; {
+		note, err := f.hear(ctx, conn, deadline-f.now())
+		if err != nil {
+			return err
+		}
+		f.listening = note == f.id
+	}
+	if !f.listening {
+		f.log.Warn("the database's notifications do not arrive, perhaps because of a connection pooler: the log is polled")
+	}
+	return nil
+}
+
+// resume finds the entry that this node applied last. A log that does not hold it is not the one that was followed: the
+// database was restored, or a standby took over that lacked the end.
+func (f *follower) resume(ctx context.Context, conn *pgx.Conn) error {
+	number, hash, err := f.head(ctx, conn)
+	if err != nil {
+		return err
+	}
+	last := f.applied.Load()
+	if last == 0 && f.hash == nil && f.renewals == 0 {
+		f.hash = hash
+		f.applied.Store(number)
+		return nil
+	}
+	var there []byte
+	err = conn.QueryRow(ctx, "SELECT hash FROM events WHERE seq = $1", last).Scan(&there)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
+	if !bytes.Equal(there, f.hash) {
+		f.log.Error("the database's log is not the one that was followed: what is in memory is forgotten", "entry", last)
+		f.forget(number, hash)
+	}
+	return nil
+}
+
+// register puts this node among those that receipts wait for. It is alive only after it has read the log once more.
+func (f *follower) register(ctx context.Context, conn *pgx.Conn) error {
+	f.renewals++
+	_, err := conn.Exec(ctx, `INSERT INTO nodes (id, lease, applied, renewals, settled, fenced, started_at, seen_at)
+		VALUES ($1,$2,$3,$4,$5,0,$6,$6) ON CONFLICT (id) DO UPDATE SET fenced = 0, renewals = excluded.renewals, applied = excluded.applied,
+		settled = excluded.settled, seen_at = excluded.seen_at`,
+		f.id, int64(f.lease), f.applied.Load(), f.renewals, int64(f.settled()), time.Now().UnixMicro())
+	if err != nil {
+		return fmt.Errorf("joining the nodes of the database: %w", err)
+	}
+	return nil
+}

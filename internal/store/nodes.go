@@ -1,0 +1,94 @@
+package store
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/counterfoil/counterfoil"
+)
+
+// Confirmation says how a node took note of a change.
+type Confirmation struct {
+	Node  string
+	After time.Duration // from the call of Confirm until that was known
+	// Fenced: the node has not said that it has applied the change, and its lease has run out: it trusts nothing that it
+	// remembers until it has read the log.
+	Fenced bool
+}
+
+// Confirm waits until no other node can act on what was before an entry of the log: each has applied it, or trusts its
+// memory no more. A node that is gone costs its lease once. The entry is what Tx.Logged returned; 0 stands for everything
+// that was committed until now. It returns at once where there is no other node, as on SQLite.
+func (s *Store) Confirm(ctx context.Context, entry int64) ([]Confirmation, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*MaxLease) // who waits may go: the receipt is finished
+	defer cancel()
+	out, err := s.engine.confirm(ctx, entry)
+	return out, unavailable(err)
+}
+
+// Attach has fn told of every entry of the log, whichever node wrote it, in order and before this node says that it has
+// applied it; entries may be told again. As long as fn fails, this node trusts nothing that it remembers. On SQLite, where
+// whoever writes tells, fn is never called.
+func (s *Store) Attach(fn func([]counterfoil.Event) error) (detach func()) {
+	return s.engine.attach(fn)
+}
+
+// Node is this process's name among the nodes.
+func (s *Store) Node() string { return s.node }
+
+// Alone reports whether no other process can serve the database.
+func (s *Store) Alone() bool { return s.Engine() == "sqlite" }
+
+// Leads reports whether this node is the one that does what one of them is enough for. For a moment, while a node is cut
+// off, there may be two.
+func (s *Store) Leads() bool { return s.engine.leads() }
+
+// WhileLeading runs fn whenever this node leads, until ctx ends. The context that fn gets ends when it leads no more.
+func (s *Store) WhileLeading(ctx context.Context, fn func(context.Context)) {
+	tick := time.NewTicker(leadLook)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		if s.Leads() {
+			s.lead(ctx, fn)
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+}
+
+// leadLook is how often it is looked who leads.
+const leadLook = 250 * time.Millisecond
+
+func (s *Store) lead(ctx context.Context, fn func(context.Context)) {
+	leading, end := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		tick := time.NewTicker(leadLook)
+		defer tick.Stop()
+		for s.Leads() {
+			select {
+			case <-leading.Done():
+				return
+			case <-tick.C:
+			}
+		}
+		end()
+	})
+	fn(leading)
+	end()
+	watch.Wait()
+}
+
+// Standing is how this node stands to the log.
+type Standing struct {
+	Lease   time.Duration // 0: there is no lease
+	Age     time.Duration // since the log was last known to hold nothing more
+	Applied int64         // number of the last entry applied
+	Nodes   int           // that are known, with this one
+}
+
+// Standing returns how this node stands to the log, for metrics.
+func (s *Store) Standing() Standing { return s.engine.standing() }

@@ -1,0 +1,5 @@
+//go:build defect_eviction
+
+package verify
+
+const defectEviction = true

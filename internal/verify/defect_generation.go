@@ -1,0 +1,5 @@
+//go:build defect_generation
+
+package verify
+
+const defectGeneration = true
