@@ -150,8 +150,11 @@ func exportTokenHint(e *counterfoil.SplunkExport) string {
 }
 
 func exportBeginHint(e *counterfoil.SplunkExport) string {
-	if e == nil {
+	switch {
+	case e == nil:
 		return "Off: from now on."
+	case e.Backfill:
+		return "It began there, and goes on where it is."
 	}
-	return "It goes on where it is. Ticked now, it begins anew; Splunk then has events twice, which “dedup id” leaves out."
+	return "It goes on where it is. Ticked, it begins anew; what Splunk then has twice, “dedup id” leaves out."
 }

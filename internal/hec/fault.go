@@ -142,7 +142,7 @@ func byStatus(status int) *Fault {
 	n := strconv.Itoa(status)
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return &Fault{Kind: Refused, Code: "forbidden", Detail: "It refused the request with " + n + "."}
+		return &Fault{Kind: Refused, Code: "forbidden", Detail: "It refused the request with " + n + ": the token may be wrong, or something in front of the collector wants a sign-in."}
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
 		return &Fault{Kind: Refused, Code: "no_such_path", Detail: "There is no collector at this address: it answered " + n + ". HTTP Event Collector may be disabled, or host, port or path be another's."}
 	case http.StatusProxyAuthRequired:
