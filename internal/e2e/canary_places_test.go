@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -176,4 +177,34 @@ func (a *aviary) collector() {
 		a.t.Error("the collector took nothing")
 	}
 	a.send(http.MethodGet, target, headers, "")
+}
+
+// webhook has events sent to a receiver. The secret that signs them, and what is private of the address, are nowhere else.
+func (a *aviary) webhook() {
+	a.t.Helper()
+	taken := make(chan struct{}, 100)
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { taken <- struct{}{} }))
+	a.t.Cleanup(receiver.Close)
+	made, err := a.system().CreateWebhook(a.t.Context(), a.Organization.ID, counterfoil.WebhookDraft{Name: "canary", URL: receiver.URL})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	hidden := strings.TrimPrefix(made.Secret, "whsec_")
+	raw, err := base64.StdEncoding.DecodeString(hidden)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.needles = append(a.needles, needle{"a webhook's secret", []byte(hidden)}, needle{"a webhook's secret, decoded", raw})
+	target, headers := "/v1/organizations/"+a.Organization.ID+"/webhooks", with("Authorization", "Bearer "+a.SystemToken)
+	a.send(http.MethodPost, target+"/"+made.Webhook.ID+"/test", headers, "")
+	for range 2 { // the test, and the event that the webhook was made
+		select {
+		case <-taken:
+		case <-time.After(15 * time.Second):
+			a.t.Fatal("the receiver got nothing")
+		}
+	}
+	for _, part := range []string{"", "/" + made.Webhook.ID, "/" + made.Webhook.ID + "/deliveries"} {
+		a.send(http.MethodGet, target+part, headers, "")
+	}
 }

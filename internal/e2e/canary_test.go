@@ -62,6 +62,7 @@ func testCanaries(t *testing.T, databaseURL string) {
 	a.routes(strange)
 	a.checks(strange)
 	a.collector()
+	a.webhook()
 	metrics, err := oneShot.Get("http://" + a.admin + "/metrics?token=" + a.canary("the query of /metrics"))
 	if err != nil {
 		t.Fatal(err)
