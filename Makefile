@@ -78,6 +78,10 @@ test-norace: ## without the race detector: the packages whose tests count alloca
 test-nested: ## the tests of the modules below this one
 	@for dir in $(NESTED); do (echo "in $$dir:" && cd $$dir && CGO_ENABLED=1 $(GO) test -race -timeout 20m $(TESTFLAGS) ./...); done
 
+.PHONY: screenshots
+screenshots: ## docs/images/console-*.png anew: pictures of the console's pages
+	cd e2e/console && $(GO) test -count 1 -run '^TestPictures$$' . -args -pictures $(CURDIR)/docs/images
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for 10 s (FUZZTIME=…)
 	@(grep -roE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' --exclude-dir=testdata . || true) | sort | \
