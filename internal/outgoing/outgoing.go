@@ -97,9 +97,14 @@ func (c *Client) check(address netip.Addr, secure bool) error {
 	return nil
 }
 
-// Do sends a request and reads the answer, whatever its status. A redirect is an answer like any other. Explain says in words
+// Do sends a request and reads the answer, whatever its status. Whoever is called tells repetitions: a request is sent again
+// where a connection that was kept turns out to be closed. A redirect is an answer like any other. Explain says in words
 // what an error means.
 func (c *Client) Do(r *http.Request) (Answer, error) {
+	if r.Header == nil {
+		r.Header = http.Header{}
+	}
+	r.Header["Idempotency-Key"] = []string{} // net/http: may be sent again; the header itself is not sent
 	client := c.secure
 	if r.URL.Scheme == "http" {
 		client = c.plain

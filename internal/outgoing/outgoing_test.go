@@ -1,11 +1,13 @@
 package outgoing_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/binary"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -294,5 +296,51 @@ func TestExplain(t *testing.T) {
 	r, _ := http.NewRequestWithContext(ctx, http.MethodGet, plain.URL, nil)
 	if _, err := outgoing.New(outgoing.Config{Allow: loopback}).Do(r); err == nil || !strings.Contains(outgoing.Explain("h", err), "in time") {
 		t.Errorf("too late: %v", err)
+	}
+}
+
+// Whoever is called may close a connection that was kept, just as the next request goes out.
+func TestRequestIsSentAgainWhereAKeptConnectionIsClosed(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	got := make(chan string, 10)
+	go func() {
+		for answers := 1; ; answers = 10 { // the first connection answers once
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				in := bufio.NewReader(c)
+				for range answers {
+					r, err := http.ReadRequest(in)
+					if err != nil {
+						return
+					}
+					body, _ := io.ReadAll(r.Body)
+					got <- string(body) + r.Header.Get("Idempotency-Key")
+					io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+				}
+				http.ReadRequest(in)
+			}()
+		}
+	}()
+	client := outgoing.New(outgoing.Config{Allow: loopback})
+	defer client.Close()
+	for _, body := range []string{"one", "two"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+l.Addr().String(), strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer, err := client.Do(r); err != nil || answer.Status != http.StatusOK {
+			t.Fatalf("%s: %+v, %v", body, answer, err)
+		}
+		if said := <-got; said != body {
+			t.Errorf("got %q, want %q", said, body)
+		}
 	}
 }
