@@ -104,6 +104,7 @@ var (
 
 	OpListManaged       = &Operation{Name: "list-managed-organizations", Permission: counterfoil.PermOrganizationsRead, Kinds: orgKinds}
 	OpCreateManaged     = &Operation{Name: "create-managed-organization", StepUp: true, Permission: counterfoil.PermOrganizationsWrite, Kinds: orgKinds, lock: store.ForRules}
+	OpReadUsage         = &Operation{Name: "read-usage", Permission: counterfoil.PermUsageRead, Kinds: orgKinds}
 	OpListProviderKeys  = &Operation{Name: "list-provider-keys", Permission: counterfoil.PermProviderKeysWrite, Kinds: orgKinds}
 	OpCreateProviderKey = &Operation{Name: "create-provider-key", StepUp: true, Permission: counterfoil.PermProviderKeysWrite, Kinds: orgKinds, lock: store.ForRules}
 	OpRevokeProviderKey = &Operation{Name: "revoke-provider-key", Permission: counterfoil.PermProviderKeysWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}

@@ -60,6 +60,7 @@ type Registry struct {
 	catalogueInDoubt atomic.Bool
 	doubtful         doubtful
 	retaining        retaining
+	closing          closing
 }
 
 // New makes a Registry.

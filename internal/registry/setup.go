@@ -116,7 +116,7 @@ func (w *work) setUp(q SetupRequest, answer *SetupAnswer) error {
 			return err
 		}
 		answer.Owner.ID, answer.Owner.Email = m.ID, m.Email
-		w.recordFor(tx, "invites", "user_invited", memberTarget(m.Member), map[string]any{"email": m.Email, "roles": m.Roles})
+		w.recordFor(tx, "invites", "user_invited", memberTarget(m.Member), map[string]any{"email": m.Email, "roles": m.Roles, "status": m.Status})
 		if q.Within != nil {
 			if err := q.Within(tx, m.Member); err != nil {
 				return err

@@ -272,6 +272,9 @@ func (c *Core) tend() {
 		if err := c.Registry.NoteExpired(context.Background()); err != nil {
 			c.Config.Logger.Warn("noting what has expired; it is tried again", "error", err)
 		}
+		if err := c.Registry.CloseUsage(context.Background()); err != nil {
+			c.Config.Logger.Warn("closing the day's usage; it is tried again", "error", err)
+		}
 		if err := c.Registry.ConvertTrials(context.Background()); err != nil {
 			c.Config.Logger.Warn("noting which trials have ended; it is tried again", "error", err)
 		}

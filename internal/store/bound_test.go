@@ -55,10 +55,12 @@ func makeWorld(t *testing.T, s *fixture) world {
 			tx.InsertToken(token),
 			tx.SaveReceipt(w.receipt, marked),
 			tx.SetRetention(99),
+			tx.SaveUsageState(UsageState{Day: 1, State: marked}),
+			tx.SaveUsageRow(UsageRow{Provider: w.org, Period: "m2026-01", Figures: marked}),
 			tx.SetSplunkExport(SplunkExport{URL: "https://" + marked + ".example", Revision: marked}),
 			tx.InsertProviderKey(ProviderKey{ID: w.key, Name: marked, Algorithm: counterfoil.KeyEdDSA}),
 			tx.AcceptJWT(w.key, marked, tx.Now()+1, "192.0.2.1"),
-			tx.In(NewID("org"), func(tx *Tx) error {
+			tx.In("0 "+marked+w.org, func(tx *Tx) error {
 				return tx.InsertOrganization(counterfoil.Organization{Slug: UUID(NewID("org")), Name: marked, License: counterfoil.LicenseNFR, ManagedBy: &w.org})
 			}),
 			tx.InsertWebhook(Webhook{ID: w.webhook, Name: marked, URL: "https://" + marked, Sealed: []byte{1}}),

@@ -84,6 +84,9 @@ func (tx *Tx) InsertOrganization(o counterfoil.Organization) error {
 	if err != nil {
 		return err
 	}
+	if err := tx.noteManager(o); err != nil {
+		return err
+	}
 	for _, kind := range counterfoil.PolicyKinds {
 		p := counterfoil.DefaultPolicy(kind)
 		_, err := tx.q.exec(`INSERT INTO policies (organization, kind, allowed, max_lifetime, default_lifetime, expiry_required,
@@ -105,6 +108,16 @@ func manager(o counterfoil.Organization) string {
 	return *o.ManagedBy
 }
 
+// noteManager remembers for good that a provider has managed the transaction's organization: its usage stays in the
+// provider's reports.
+func (tx *Tx) noteManager(o counterfoil.Organization) error {
+	if o.ManagedBy == nil {
+		return nil
+	}
+	_, err := tx.q.exec("INSERT INTO provider_history (provider, organization) VALUES ($1,$2) ON CONFLICT DO NOTHING", *o.ManagedBy, tx.org)
+	return err
+}
+
 func trialEnd(o counterfoil.Organization) int64 {
 	if o.TrialEndsAt == nil {
 		return 0
@@ -116,6 +129,9 @@ func trialEnd(o counterfoil.Organization) int64 {
 // organization with the licence nfr already.
 func (tx *Tx) UpdateOrganization(o counterfoil.Organization) error {
 	tx.memo.forget()
+	if err := tx.noteManager(o); err != nil {
+		return err
+	}
 	_, err := tx.q.exec("UPDATE organizations SET name=$1, plan=$2, license=$3, status=$4, data_center=$5, managed_by=$6, trial_ends_at=$7, search=$8, version=version+1 WHERE id=$9",
 		o.Name, o.Plan, string(o.License), string(o.Status), o.DataCenter, manager(o), trialEnd(o), searchable(o.Name, o.Slug), tx.org)
 	return err

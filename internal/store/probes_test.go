@@ -108,6 +108,19 @@ var probes = map[string]probe{
 		return done(tx.AcceptJWT(a.key, NewID("jti"), tx.Now()+1, "192.0.2.2"))
 	}},
 
+	"UsageDue": {crosses: "it looks for what is due anywhere, for the instance's own housekeeping"},
+	"UsageState": {reads: func(tx *Tx, _ world) (any, error) {
+		u, _, err := tx.UsageState()
+		return u.State, err
+	}},
+	"UsageRows":      {reads: func(tx *Tx, _ world) (any, error) { return tx.UsageRows("d", "m9", "", "", "", 1000) }},
+	"EverManaged":    {reads: func(tx *Tx, _ world) (any, error) { return tx.EverManaged("", 1000) }},
+	"UsageEvents":    {reads: func(tx *Tx, _ world) (any, error) { return tx.UsageEvents(0, []string{"tokens"}) }},
+	"SaveUsageState": {writes: func(tx *Tx, _ world) (any, error) { return done(tx.SaveUsageState(UsageState{Day: 99})) }},
+	"SaveUsageRow": {writes: func(tx *Tx, _ world) (any, error) {
+		return done(tx.SaveUsageRow(UsageRow{Provider: "org_x", Period: "m2026-02"}))
+	}},
+
 	"CurrentOrganization": {reads: func(tx *Tx, _ world) (any, error) { return found(tx.CurrentOrganization()) }},
 	"Rules":               {reads: func(tx *Tx, _ world) (any, error) { return found(tx.Rules()) }},
 	"Policies":            {reads: func(tx *Tx, _ world) (any, error) { return tx.Policies() }},

@@ -203,6 +203,17 @@ CREATE TABLE nodes (
 	fenced BIGINT NOT NULL, started_at BIGINT NOT NULL, seen_at BIGINT NOT NULL);
 {{unnumbered}};
 `,
+	// Usage: who ever managed what, where each organization's reckoning stands, and the figures that are final.
+	10: `
+CREATE TABLE provider_history (provider TEXT NOT NULL, organization TEXT NOT NULL, PRIMARY KEY (provider, organization));
+INSERT INTO provider_history (provider, organization) SELECT managed_by, id FROM organizations WHERE managed_by <> '';
+
+CREATE TABLE usage_states (organization TEXT PRIMARY KEY, day BIGINT NOT NULL, seq BIGINT NOT NULL, state TEXT NOT NULL);
+CREATE INDEX usage_states_by_day ON usage_states (day);
+
+CREATE TABLE usage_rows (
+	provider TEXT NOT NULL, period {{name}} NOT NULL, organization TEXT NOT NULL, figures TEXT NOT NULL, PRIMARY KEY (provider, period, organization)){{clustered}};
+`,
 }
 
 // migrate brings the schema up to date. It refuses a schema newer than it knows only where the newer one says that it

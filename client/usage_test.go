@@ -1,0 +1,66 @@
+package client_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/client"
+)
+
+// billed is a provider with two organizations.
+func (w *world) billed(t *testing.T) (provider string, organizations []string) {
+	p := w.NewProvider(t, "Provider")
+	for _, name := range []string{"One", "Two"} {
+		organizations = append(organizations, must(w.System().CreateManagedOrganization(t.Context(), counterfoil.ManagedDraft{Name: name, Provider: p.ID}))(t).ID)
+	}
+	return p.ID, organizations
+}
+
+var usageRows = []row{
+	{"ListDailyUsage", "GET /v1/provider/usage/daily", func(t *testing.T, w *world) {
+		p, orgs := w.billed(t)
+		today := time.Now().UTC().Format(time.DateOnly)
+		q := client.UsageQuery{Provider: p, From: today, To: today, Limit: 1}
+		first := must(w.system.ListDailyUsage(t.Context(), q))(t)
+		q.Cursor = *first.NextCursor
+		next := must(w.system.ListDailyUsage(t.Context(), q))(t)
+		one := must(w.system.ListDailyUsage(t.Context(), client.UsageQuery{Provider: p, Organization: orgs[1]}))(t)
+		if first.Data[0].Organization.ID != orgs[0] || next.Data[0].Organization.ID != orgs[1] || len(one.Data) != 1 || one.Data[0].Organization.ID != orgs[1] {
+			t.Errorf("got %+v, %+v, %+v", first, next, one)
+		}
+	}},
+	{"ListMonthlyUsage", "GET /v1/provider/usage/monthly", func(t *testing.T, w *world) {
+		p, orgs := w.billed(t)
+		month := time.Now().UTC().Format("2006-01")
+		got := must(w.system.ListMonthlyUsage(t.Context(), client.UsageQuery{Provider: p, From: month, To: month, Organization: orgs[0]}))(t)
+		if len(got.Data) != 1 || got.Data[0].Month != month || !got.Data[0].Provisional {
+			t.Errorf("got %+v", got)
+		}
+	}},
+	{"MonthlyUsage", "GET /v1/provider/usage/monthly", func(t *testing.T, w *world) {
+		p, _ := w.billed(t)
+		n := 0
+		for _, err := range w.system.MonthlyUsage(t.Context(), client.UsageQuery{Provider: p, Limit: 1}) {
+			if n++; err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n != 2 {
+			t.Errorf("saw %d", n)
+		}
+	}},
+	{"DailyUsageCSV", "GET /v1/provider/usage/daily", func(t *testing.T, w *world) {
+		p, _ := w.billed(t)
+		if got := string(must(w.system.DailyUsageCSV(t.Context(), client.UsageQuery{Provider: p}))(t)); strings.Count(got, "\n") != 3 || !strings.HasPrefix(got, "date,provisional,organization_id,") {
+			t.Errorf("got %s", got)
+		}
+	}},
+	{"MonthlyUsageCSV", "GET /v1/provider/usage/monthly", func(t *testing.T, w *world) {
+		p, _ := w.billed(t)
+		if got := string(must(w.system.MonthlyUsageCSV(t.Context(), client.UsageQuery{Provider: p}))(t)); strings.Count(got, "\n") != 3 || !strings.HasPrefix(got, "month,provisional,organization_id,") {
+			t.Errorf("got %s", got)
+		}
+	}},
+}

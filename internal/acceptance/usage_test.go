@@ -1,0 +1,106 @@
+package acceptance
+
+import (
+	"encoding/csv"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/counterfoil/counterfoil/internal/postgrestest"
+)
+
+// M4, M5 over the API: what runs is provisional and up to date, what has ended is final, and stays.
+func TestUsage(t *testing.T) {
+	for name, database := range map[string]string{"PostgreSQL": postgrestest.NewDatabase(t), "SQLite": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			usageOverTime(t, newWorld(t, database))
+		})
+	}
+}
+
+func usageOverTime(t *testing.T, w *world) {
+	// From now on to the second of a month at 12:00, so that days and months end where the test wants.
+	now := w.now().UTC()
+	start := time.Date(now.Year(), now.Month()+1, 2, 12, 0, 0, 0, time.UTC)
+	system := w.systemToken(t, allPermissions()...).secret
+	p := w.provider(t)
+	key := p.newKey(t, "EdDSA")
+	w.advance(start.Sub(now))
+	ask := func(line, body string) answer { t.Helper(); return w.ask(t, key.jwt(t), line, body) }
+	monthly := func(query string) answer {
+		t.Helper()
+		return must(t, "monthly", ask("GET /v1/provider/usage/monthly"+query, ""), "200")
+	}
+	one := must(t, "create", ask("POST /v1/provider/organizations", `{"name":"=One","plan":"teams"}`), "201").at("id")
+	two := must(t, "create", ask("POST /v1/provider/organizations", `{"name":"Two","license":"nfr"}`), "201").at("id")
+	var members []string
+	for i := range 3 {
+		members = append(members, must(t, "invite", ask("POST /v1/organizations/"+one+"/members", fmt.Sprintf(`{"email":"m%d@one.example","name":"M","roles":[]}`, i)), "201").at("id"))
+	}
+	for _, m := range members[:2] {
+		must(t, "activate", ask("PATCH /v1/organizations/"+one+"/members/"+m, `{"status":"active"}`), "200")
+	}
+	month := start.Format("2006-01")
+	a := monthly("")
+	for member, want := range map[string]string{"data.0.month": month, "data.0.provisional": "true", "data.0.organization.id": one, "data.0.licenses.active": "2", "data.0.licenses.pending": "1",
+		"data.0.licenses.consumed": "3", "data.0.licenses.billable": "3", "data.0.billable_reason": "3 = 2 active + 1 pending on the last day",
+		"data.1.organization.id": two, "data.1.nfr": "true", "data.1.licenses.billable": "0", "next_cursor": "null"} {
+		expectAt(t, "the month that runs", a, member, want)
+	}
+	must(t, "suspend", ask("PATCH /v1/organizations/"+one+"/members/"+members[0], `{"status":"suspended"}`), "200")
+	if a = monthly("?organization=" + one); a.at("data.0.licenses.suspended") != "1" || a.at("data.0.licenses.billable") != "3" {
+		t.Errorf("right after a change: %s", a.text())
+	}
+	w.advance(24 * time.Hour)
+	must(t, "raise", ask("PATCH /v1/organizations/"+one, `{"plan":"enterprise"}`), "200")
+	must(t, "remove", ask("DELETE /v1/organizations/"+one+"/members/"+members[1], ""), "204")
+	day := must(t, "daily", ask("GET /v1/provider/usage/daily?date_from="+start.Format(time.DateOnly)+"&organization="+one, ""), "200")
+	for member, want := range map[string]string{"data.0.date": start.Format(time.DateOnly), "data.0.provisional": "false", "data.0.plan": "teams", "data.0.licenses.billable": "3",
+		"data.1.provisional": "true", "data.1.plan": "enterprise", "data.1.licenses.deleted": "1", "data.1.licenses.suspended": "1", "data.1.licenses.billable": "2", "data.2": "absent"} {
+		expectAt(t, "two days", day, member, want)
+	}
+
+	next := time.Date(start.Year(), start.Month()+1, 1, 0, 0, 0, 0, time.UTC)
+	w.advance(next.Sub(w.now()))
+	must(t, "after the end", ask("POST /v1/organizations/"+one+"/members", `{"email":"late@one.example","name":"M","roles":[]}`), "201")
+	query := "?month_from=" + month + "&month_to=" + month
+	final := monthly(query)
+	for member, want := range map[string]string{"data.0.provisional": "false", "data.0.plan": "enterprise", "data.0.licenses.active": "0", "data.0.licenses.suspended": "1", "data.0.licenses.deleted": "1",
+		"data.0.licenses.pending": "1", "data.0.licenses.billable": "3", "data.1.provisional": "false", "data.1.licenses.billable": "0"} {
+		expectAt(t, "the month that has ended", final, member, want)
+	}
+	expectAt(t, "why", final, "data.0.billable_reason", "3 = 1 suspended after being active + 1 deleted after being active + 1 pending on the last day; enterprise because the plan was raised on "+start.AddDate(0, 0, 1).Format(time.DateOnly))
+	must(t, "rename", ask("PATCH /v1/organizations/"+one, `{"name":"Renamed","plan":"teams"}`), "200")
+	must(t, "delete", ask("DELETE /v1/organizations/"+one, ""), "204")
+	w.advance(36 * time.Hour)
+	if again := monthly(query); again.text() != final.text() {
+		t.Errorf("a final month has changed:\n%s\nwas\n%s", again.text(), final.text())
+	}
+	running := monthly("?month_from=" + month)
+	for member, want := range map[string]string{"data.2.month": next.Format("2006-01"), "data.2.organization.status": "deleted", "data.2.organization.name": "Renamed", "data.3.organization.id": two, "data.4": "absent"} {
+		expectAt(t, "with the month that runs", running, member, want)
+	}
+	pages := monthly("?month_from=" + month + "&limit=3")
+	rest := monthly("?month_from=" + month + "&limit=3&cursor=" + strings.ReplaceAll(pages.at("next_cursor"), " ", "%20"))
+	if pages.count("data") != 3 || rest.count("data") != 1 || rest.at("data.0.organization.id") != two {
+		t.Errorf("in pages: %s\n%s", pages.text(), rest.text())
+	}
+	sheet := ask("GET /v1/provider/usage/monthly?format=csv&month_from="+month, "")
+	rows, err := csv.NewReader(strings.NewReader(sheet.text())).ReadAll()
+	if err != nil || len(rows) != 5 || rows[0][0] != "month" || rows[1][3] != "'=One" || rows[1][15] != "3" || !strings.HasPrefix(sheet.header.Get("Content-Type"), "text/csv") {
+		t.Errorf("the sheet is %v (%v)", rows, err)
+	}
+	for name, test := range map[string][2]string{
+		"a month that is none": {"monthly?month_from=2026-13", "422 validation_failed ?month_from"},
+		"backwards":            {"monthly?month_from=2026-03&month_to=2026-01", "422 validation_failed ?month_from"},
+		"too many":             {"daily?date_from=2020-01-01&date_to=2026-01-01", "422 validation_failed ?date_from"},
+		"a cursor of nothing":  {"monthly?cursor=x", "422 validation_failed ?cursor"},
+		"another member":       {"monthly?months=2", "422 validation_failed ?months"},
+	} {
+		expect(t, name, ask("GET /v1/provider/usage/"+test[0], ""), test[1])
+	}
+	expect(t, "no provider named", w.ask(t, system, "GET /v1/provider/usage/monthly", ""), "422 validation_failed ?provider")
+	expect(t, "named", w.ask(t, system, "GET /v1/provider/usage/monthly?provider="+p.id, ""), "200")
+}
