@@ -26,7 +26,7 @@ const patience = 60 * time.Second
 // does, at its end, what went wrong in the browser: an exception of a script, what the content policy refused, a file
 // that is not there.
 type person struct {
-	t   *testing.T
+	t   testing.TB
 	ctx context.Context
 	url string // of the console
 
@@ -36,7 +36,7 @@ type person struct {
 	loaded float64  // bytes that came over the network since the last open
 }
 
-func newPerson(t *testing.T, url string) *person {
+func newPerson(t testing.TB, url string) *person {
 	t.Helper()
 	browser := cdp.WithExecutor(chromium, chromedp.FromContext(chromium).Browser)
 	profile, err := target.CreateBrowserContext().Do(browser)

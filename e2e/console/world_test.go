@@ -25,7 +25,7 @@ const (
 // world is a server on SQLite, with the example catalogue and a mail server.
 type world struct {
 	*server.Server
-	t    *testing.T
+	t    testing.TB
 	url  string // of the console
 	mail *mailtest.Inbox
 	org  string // id, once there is one
@@ -34,7 +34,7 @@ type world struct {
 var here = identity.Place{IP: netip.MustParseAddr("127.0.0.1"), UserAgent: "test"}
 
 // empty is a server that nobody has set up.
-func empty(t *testing.T, change ...func(*server.Config)) *world {
+func empty(t testing.TB, change ...func(*server.Config)) *world {
 	t.Helper()
 	w := &world{t: t, mail: mailtest.Serve(t, nil, "", "")}
 	catalogue, err := filepath.Abs("../../examples/catalogue.yaml")
@@ -63,7 +63,7 @@ func empty(t *testing.T, change ...func(*server.Config)) *world {
 }
 
 // founded is a server with the organization Acme, and its owner Ada's browser, signed in.
-func founded(t *testing.T, change ...func(*server.Config)) (*world, *person) {
+func founded(t testing.TB, change ...func(*server.Config)) (*world, *person) {
 	t.Helper()
 	w := empty(t, change...)
 	link, err := w.SetupLink(t.Context())
