@@ -43,6 +43,7 @@ var floors = []archtest.Rule{
 	{Package: "internal/server", Floor: 5, May: "anything", Modules: true},
 	{Package: "cmd/...", Floor: 5, May: "anything", Modules: true},
 	{Package: "counterfoiltest", Floor: 5, May: "anything", Modules: true},
+	{Package: "examples/provider", Floor: 5},
 	{Package: "bench/...", Floor: 5, May: "anything", Modules: true},
 	{Package: "internal/e2e", Floor: 5, May: "anything", Modules: true},
 
