@@ -43,7 +43,7 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Pusher delivers every organization's log. Close it.
+// Pusher delivers every organization's log.
 type Pusher struct {
 	Config
 	pace                pace
@@ -57,33 +57,38 @@ type Pusher struct {
 	trying              sync.Map           // organizations whose export is tried
 }
 
-// New makes a Pusher that does nothing before Start.
+// New makes a Pusher that does nothing before Run.
 func New(c Config) *Pusher {
-	p := &Pusher{Config: c, pace: usual, workers: make(chan struct{}, workers), inTroubles: make(chan struct{}, troubled), inTrials: make(chan struct{}, trials)}
-	p.ctx, p.end = context.WithCancel(context.Background())
-	return p
+	return &Pusher{Config: c, pace: usual, workers: make(chan struct{}, workers), inTroubles: make(chan struct{}, troubled), inTrials: make(chan struct{}, trials)}
 }
 
-// Start begins to deliver for every organization that has an export.
-func (p *Pusher) Start(ctx context.Context) error {
+// Run delivers for every organization that has an export, until ctx ends; then it stops the calls under way and waits for all that
+// runs. What they had not been told that it arrived is sent again by the next Run. One runs at a time.
+func (p *Pusher) Run(ctx context.Context) {
 	p.mu.Lock()
-	p.runners = map[string]*runner{}
+	p.ctx, p.runners = ctx, map[string]*runner{}
 	p.mu.Unlock()
-	orgs, err := p.Store.SplunkExports(ctx) // those that come later are looked at when they come
-	for _, org := range orgs {
-		p.Look(org)
+	defer func() {
+		p.mu.Lock()
+		p.runners = nil
+		p.mu.Unlock()
+		p.done.Wait()
+	}()
+	for ctx.Err() == nil {
+		orgs, err := p.Store.SplunkExports(ctx) // those that come later are looked at when they come
+		for _, org := range orgs {
+			p.Look(org)
+		}
+		wait := forever
+		if err != nil {
+			p.Logger.Warn("finding the exports; it is tried again", "error", err)
+			wait = p.pace.storage
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
 	}
-	return err
-}
-
-// Close stops the calls under way and waits for all that runs. What they had not been told that it arrived is sent again at the
-// next start.
-func (p *Pusher) Close() {
-	p.end()
-	p.mu.Lock()
-	p.runners = nil
-	p.mu.Unlock()
-	p.done.Wait()
 }
 
 // Apply is told of every event of a committed change. It never waits.
@@ -105,7 +110,8 @@ func (p *Pusher) Look(org string) {
 	if r == nil {
 		r = &runner{Pusher: p, org: org, changed: make(chan struct{}, 1)}
 		p.runners[org] = r
-		p.done.Go(func() { r.run(p.ctx) })
+		ctx := p.ctx
+		p.done.Go(func() { r.run(ctx) })
 		return
 	}
 	select {

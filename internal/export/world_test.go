@@ -1,6 +1,7 @@
 package export
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -33,6 +34,7 @@ type world struct {
 	store  *store.Store
 	way    Way
 	pusher *Pusher
+	stop   func()
 	pace   pace
 	n      int
 }
@@ -52,7 +54,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, store: s, way: Way{Keys: keys, Client: client, Host: "tokens.example.com"}, pace: quick}
 	w.start()
 	t.Cleanup(func() {
-		w.pusher.Close()
+		w.stop()
 		client.Close()
 		s.Close()
 	})
@@ -63,14 +65,33 @@ func (w *world) start() {
 	w.t.Helper()
 	w.pusher = New(Config{Way: &w.way, Store: w.store, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	w.pusher.pace = w.pace
-	if err := w.pusher.Start(w.t.Context()); err != nil {
-		w.t.Fatal(err)
+	w.run()
+}
+
+// run has the pusher run until stop is called.
+func (w *world) run() {
+	w.t.Helper()
+	ctx, end := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	p := w.pusher
+	go func() {
+		defer close(done)
+		p.Run(ctx)
+	}()
+	w.stop = func() {
+		end()
+		<-done
 	}
+	w.eventually("the pusher runs", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.runners != nil
+	})
 }
 
 // interrupt ends the pusher in whatever it does and starts another.
 func (w *world) interrupt() {
-	w.pusher.Close()
+	w.stop()
 	w.start()
 }
 

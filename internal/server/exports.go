@@ -21,10 +21,12 @@ func (c *Core) follow(events []counterfoil.Event) error {
 	return nil
 }
 
-// push delivers the organizations' logs, until the server stops.
-func (c *Core) push(ctx context.Context) error {
+// push delivers the organizations' logs while this node leads, until the server stops.
+func (c *Core) push() {
 	if u, err := url.Parse(c.Registry.URL); err == nil {
 		c.exports.Host = u.Hostname()
 	}
-	return c.exports.Start(ctx)
+	ctx, cancel := context.WithCancel(context.Background())
+	c.done.Go(func() { <-c.quit; cancel() })
+	c.done.Go(func() { c.Store.WhileLeading(ctx, c.exports.Run) })
 }

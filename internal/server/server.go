@@ -200,7 +200,6 @@ func nodeID() string {
 func (c *Core) Close() error {
 	close(c.quit)
 	c.done.Wait()
-	c.exports.Close()
 	c.Identity.Close()
 	c.Verifier.Close()
 	c.outgoing.Close()
@@ -464,7 +463,8 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 		}
 		s.AdminURL, l.server = l.url(), web.NewServer(core.adminHandler())
 	}
-	return s, core.push(ctx)
+	core.push()
+	return s, nil
 }
 
 func (s *Server) listen(address string) (*listener, error) {
