@@ -50,7 +50,6 @@ type Pusher struct {
 	workers, inTroubles chan struct{}
 	inTrials            chan struct{}
 	ctx                 context.Context
-	end                 context.CancelFunc
 	done                sync.WaitGroup
 	mu                  sync.Mutex         // guards runners
 	runners             map[string]*runner // nil: not started, or closed
