@@ -75,6 +75,12 @@ func (r *runner) send(ctx context.Context) error {
 			return err
 		}
 	}
+	if receipt.Pending {
+		if receipt.AckID <= r.ackID { // it counts anew, as after a restart: yes to a number may mean another batch
+			return &hec.Fault{Kind: hec.Busy, Code: "not_indexed", Detail: "The collector has forgotten what it was sent and had not said to be indexed, as after a restart. It is sent again."}
+		}
+		r.ackID = receipt.AckID
+	}
 	r.todo = r.todo[1:]
 	if len(r.flight) == 0 {
 		r.asked, r.askAt = 0, time.Now().Add(r.pace.ask)

@@ -51,8 +51,8 @@ type Pusher struct {
 	inTrials            chan struct{}
 	ctx                 context.Context
 	done                sync.WaitGroup
-	mu                  sync.Mutex         // guards runners
-	runners             map[string]*runner // nil: not started, or closed
+	mu                  sync.Mutex         // guards ctx and runners
+	runners             map[string]*runner // nil: it does not run
 	trying              sync.Map           // organizations whose export is tried
 }
 

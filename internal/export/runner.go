@@ -25,7 +25,8 @@ type runner struct {
 	read   int64           // the last entry that is in todo, in flight, or behind us
 	todo   []piece
 	flight []sent
-	asked  int // questions in a row to which nothing was indexed
+	ackID  int64 // the last one of this channel; -1: none yet
+	asked  int   // questions in a row to which nothing was indexed
 	askAt  time.Time
 }
 
@@ -97,7 +98,7 @@ func (r *runner) deliver(ctx context.Context) (rest time.Duration, err error) {
 	if r.collector, err = r.Collector(r.org, &r.export); err != nil {
 		return r.fail(ctx, err)
 	}
-	r.read, r.todo, r.flight, r.asked, r.added = r.export.After, nil, nil, 0, nil
+	r.read, r.todo, r.flight, r.asked, r.added, r.ackID = r.export.After, nil, nil, 0, nil, -1
 	for ctx.Err() == nil && r.Store.Leads() {
 		changed, err := r.step(ctx)
 		if err != nil {
