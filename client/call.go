@@ -39,6 +39,7 @@ type callOptions struct {
 	key     string
 	match   *string
 	lockOut bool
+	strict  bool
 	into    *Response
 }
 
@@ -54,6 +55,10 @@ func IfMatch(etag string) CallOption { return func(o *callOptions) { o.match = &
 // AllowLockOut saves a rule even if it refuses the very token that saves it.
 func AllowLockOut() CallOption { return func(o *callOptions) { o.lockOut = true } }
 
+// Strict has an introspection or an authorization go by the database as it is now, whatever the node remembers. Of
+// questions, [counterfoil.Question] says it itself.
+func Strict() CallOption { return func(o *callOptions) { o.strict = true } }
+
 // Into fills r with what the answer tells beside its body, also when it is a refusal.
 func Into(r *Response) CallOption { return func(o *callOptions) { o.into = r } }
 
@@ -67,7 +72,7 @@ type request struct {
 	form   url.Values // as a form
 	header http.Header
 
-	once, match, lockOut bool // the options that it takes
+	once, match, lockOut, strict bool // the options that it takes
 }
 
 // path is the segments of a path, unescaped.
@@ -123,6 +128,12 @@ func (c *Client) exchange(ctx context.Context, q *request, options []CallOption)
 		return nil, nil, errors.New("the ETag for If-Match is empty")
 	case o.lockOut && !q.lockOut:
 		return nil, nil, errors.New("this call can lock nobody out")
+	case o.strict && !q.strict:
+		return nil, nil, errors.New("this call goes by the database anyway, or takes consistency in its question")
+	case o.strict && q.form != nil:
+		q.form.Set("consistency", "strict")
+	case o.strict:
+		q.query.Set("consistency", "strict")
 	}
 	target, content, err := c.encode(q, o.lockOut)
 	if err != nil {

@@ -46,7 +46,7 @@ type Introspection struct {
 func (c *Client) Introspect(ctx context.Context, token, ip string, options ...CallOption) (Introspection, error) {
 	form := params("ip", ip)
 	form.Set("token", token)
-	return call[Introspection](ctx, c, request{doing: "introspecting a token", method: http.MethodPost, path: path{"oauth2", "introspect"}, form: form}, options)
+	return call[Introspection](ctx, c, request{doing: "introspecting a token", method: http.MethodPost, path: path{"oauth2", "introspect"}, form: form, strict: true}, options)
 }
 
 // Revoke ends a token by its value, as RFC 7009 does. A token that is not known is no error: it is gone.
@@ -79,7 +79,7 @@ func (c *Client) Authorize(ctx context.Context, use Use, options ...CallOption) 
 		header.Set("X-Forwarded-Method", use.Method)
 		header.Set("X-Forwarded-Uri", use.URI)
 	}
-	q := request{doing: "authorizing", method: http.MethodGet, path: path{"v1", "authorize"}, query: url.Values{"permission": use.Permissions}, header: header}
+	q := request{doing: "authorizing", method: http.MethodGet, path: path{"v1", "authorize"}, query: url.Values{"permission": use.Permissions}, header: header, strict: true}
 	answer, _, err := c.exchange(ctx, &q, options)
 	if err != nil {
 		return Authorized{}, err

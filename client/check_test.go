@@ -12,7 +12,7 @@ import (
 var checkRows = []row{
 	{"Verify", "POST /v1/verify", func(t *testing.T, w *world) {
 		m, _ := w.Member(t, "operator")
-		v := must(w.system.Verify(t.Context(), counterfoil.Question{Token: m.Token.Secret, Permissions: []string{"devices:read"}, Endpoint: "GET /api/devices/7", IP: "192.0.2.1"}))(t)
+		v := must(w.system.Verify(t.Context(), counterfoil.Question{Token: m.Token.Secret, Permissions: []string{"devices:read"}, Endpoint: "GET /api/devices/7", IP: "192.0.2.1", Consistency: counterfoil.ConsistencyStrict}))(t)
 		if !v.Active || v.Code != counterfoil.CodeOK || v.Token.ID != m.Token.Token.ID || v.Organization.Slug != w.Organization.Slug || v.Owner.Email != m.Email {
 			t.Errorf("the verdict is %+v", v)
 		}
@@ -30,7 +30,7 @@ var checkRows = []row{
 	}},
 	{"Introspect", "POST /oauth2/introspect", func(t *testing.T, w *world) {
 		m, _ := w.Member(t, "viewer")
-		got := must(w.system.Introspect(t.Context(), m.Token.Secret, "192.0.2.1"))(t)
+		got := must(w.system.Introspect(t.Context(), m.Token.Secret, "192.0.2.1", client.Strict()))(t)
 		scope := strings.Join(m.Token.Token.EffectivePermissions, " ")
 		want := client.Introspection{Active: true, Scope: scope, ClientID: m.Token.Token.ID, Username: m.Email, TokenType: "Bearer", Sub: m.ID, Jti: m.Token.Token.ID,
 			Kind: counterfoil.KindPersonal, OrganizationID: w.Organization.ID, Exp: m.Token.Token.ExpiresAt.Unix()}
@@ -59,7 +59,7 @@ var checkRows = []row{
 		if got.TokenID != m.Token.Token.ID || got.OrganizationID != w.Organization.ID || got.OwnerID != m.ID || !got.Permissions.Has("devices:write") || got.ExpiresAt == nil {
 			t.Errorf("got %+v", got)
 		}
-		must(c.Authorize(t.Context(), client.Use{Method: "DELETE", URI: "/api/devices/7?force=1"}))(t)
+		must(c.Authorize(t.Context(), client.Use{Method: "DELETE", URI: "/api/devices/7?force=1"}, client.Strict()))(t)
 		_, err := c.Authorize(t.Context(), client.Use{Method: "DELETE", URI: "/api/sites/7"})
 		if !errors.Is(err, &counterfoil.Error{Code: counterfoil.CodeMissingPermission}) {
 			t.Errorf("an endpoint that the catalogue does not list is answered %v", err)
