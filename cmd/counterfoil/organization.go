@@ -34,6 +34,7 @@ type organizationCreateCmd struct {
 	Plan       string `placeholder:"PLAN" help:"Default: the lowest."`
 	License    string `enum:",standard,trial,nfr" default:"" placeholder:"LICENSE" help:"standard, trial or nfr. Default standard."`
 	DataCenter string `placeholder:"NAME" help:"Default: the server's own."`
+	Provider   bool   `help:"It manages other organizations."`
 	once       `embed:""`
 }
 
@@ -46,7 +47,7 @@ func (c *organizationCreateCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	o, err := api.CreateOrganization(ctx, counterfoil.OrganizationDraft{Name: c.Name, Slug: c.Slug, Plan: c.Plan, License: counterfoil.License(c.License), DataCenter: c.DataCenter}, c.options()...)
+	o, err := api.CreateOrganization(ctx, counterfoil.OrganizationDraft{Name: c.Name, Slug: c.Slug, Plan: c.Plan, License: counterfoil.License(c.License), DataCenter: c.DataCenter, Provider: c.Provider}, c.options()...)
 	if err != nil {
 		return err
 	}

@@ -109,6 +109,7 @@ type cli struct {
 	Member       memberCmd       `cmd:"" group:"people" help:"People in an organization."`
 	Role         roleCmd         `cmd:"" group:"people" help:"Named sets of permissions."`
 	Organization organizationCmd `cmd:"" group:"people" help:"Organizations: the product's customers."`
+	Provider     providerCmd     `cmd:"" group:"people" help:"Providers, which manage organizations and are billed for them."`
 }
 
 // helpShown ends the parsing once --help has printed.
