@@ -55,6 +55,7 @@ var floors = []archtest.Rule{
 	{Package: "internal/nginxtest", Floor: 1, May: "internal/postgrestest/child", Modules: true},
 	{Package: "internal/archtest", Floor: 1},
 	{Package: "internal/acceptance", Floor: 5, May: "anything"},
+	{Package: "internal/consistency", Floor: 5, May: "anything"},
 	{Package: "internal/docstest", Floor: 1},
 }
 

@@ -169,6 +169,26 @@ func TestNodeCutOff(t *testing.T) {
 	}
 }
 
+// The wall clock of a node goes back and forth: no lease moves, and nothing is waited for.
+func TestClockSteps(t *testing.T) {
+	t.Parallel()
+	address := postgrestest.NewDatabase(t)
+	a, b := open(t, Config{DatabaseURL: address}), open(t, Config{DatabaseURL: address})
+	for _, step := range []time.Duration{time.Hour, -2 * time.Hour, 24 * time.Hour, -24 * time.Hour} {
+		b.later(step)
+		renewed := b.engine.(*postgresEngine).follower.renewed.Load()
+		eventually(t, "the lease is renewed", longest, func() bool { return b.engine.(*postgresEngine).follower.renewed.Load() > renewed })
+		for _, s := range []*fixture{a, b} {
+			if _, alive := s.Alive(); !alive {
+				t.Errorf("after a step of %v a node is not alive", step)
+			}
+			if nodes, err := s.Confirm(t.Context(), logged(t, s, "step")); err != nil || len(nodes) != 1 || nodes[0].Fenced {
+				t.Errorf("after a step of %v: %+v, %v", step, nodes, err)
+			}
+		}
+	}
+}
+
 // What a node cannot apply it does not confirm, and its lease runs out.
 func TestNodeThatCannotApply(t *testing.T) {
 	t.Parallel()

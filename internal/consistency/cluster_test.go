@@ -1,0 +1,161 @@
+package consistency_test
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/counterfoil/counterfoil/client"
+	"github.com/counterfoil/counterfoil/internal/postgrestest"
+	"github.com/counterfoil/counterfoil/internal/postgrestest/child"
+)
+
+const (
+	nodes    = 3
+	lease    = time.Second
+	patience = 60 * time.Second
+)
+
+// cluster is three processes on one database, each behind a proxy of its own.
+type cluster struct {
+	t        *testing.T
+	binary   string
+	database *postgrestest.Server
+	dir      string
+	nodes    [nodes]*node
+	start    time.Time
+
+	Organization struct{ ID string }
+	SystemToken  string `json:"system_token"`
+}
+
+type node struct {
+	address string
+	admin   string
+	url     string // of the database, by the proxy
+	log     string
+	proxy   *proxy
+	api     *client.Client
+
+	mu      sync.Mutex
+	process *child.Process
+}
+
+func newCluster(t *testing.T, binary string) *cluster {
+	t.Helper()
+	c := &cluster{t: t, binary: binary, dir: filepath.Join(t.TempDir(), "data"), start: time.Now(),
+		database: postgrestest.Start(t, postgrestest.Options{Settings: map[string]string{"max_connections": "150"}})}
+	out, err := c.command(c.database.URL(), "setup", "--json", "--organization", "Acme", "--email", "owner@acme.example", "--catalogue", "../../examples/catalogue.yaml").Output()
+	if err == nil {
+		err = json.Unmarshal(out, c)
+	}
+	if err != nil {
+		t.Fatalf("setup: %v\n%s", err, out)
+	}
+	for i := range c.nodes {
+		c.nodes[i] = c.newNode(i)
+		c.launch(i)
+	}
+	t.Cleanup(c.stop)
+	for i := range c.nodes {
+		c.await(i)
+	}
+	return c
+}
+
+func (c *cluster) command(database, verb string, args ...string) *exec.Cmd {
+	cmd := exec.Command(c.binary, append([]string{verb, "--data", c.dir}, args...)...)
+	cmd.Env = append(os.Environ(), "COUNTERFOIL_DATABASE_URL="+database)
+	return cmd
+}
+
+func (c *cluster) newNode(i int) *node {
+	there, err := url.Parse(c.database.URL())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	n := &node{log: filepath.Join(c.t.TempDir(), "log"+strconv.Itoa(i)), address: c.free(), admin: c.free()}
+	if n.proxy, err = newProxy(there.Host); err != nil {
+		c.t.Fatal(err)
+	}
+	there.Host = n.proxy.listener.Addr().String()
+	n.url = there.String()
+	n.api = client.New("http://"+n.address, c.SystemToken, client.WithTimeout(10*time.Second),
+		client.WithHTTPClient(&http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}}))
+	return n
+}
+
+func (c *cluster) free() string {
+	port, err := child.FreePort()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+}
+
+func (c *cluster) launch(i int) {
+	n := c.nodes[i]
+	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		c.t.Error(err)
+		return
+	}
+	defer log.Close()
+	cmd := c.command(n.url, "serve", "--lease", lease.String(), "--listen", n.address, "--admin-listen", n.admin)
+	cmd.Stdout, cmd.Stderr = log, log
+	p, err := child.Start(cmd, syscall.SIGKILL)
+	if err != nil {
+		c.t.Error(err)
+		return
+	}
+	n.mu.Lock()
+	n.process = p
+	n.mu.Unlock()
+}
+
+// await waits until a node is ready; one that ended because the database was away is started again.
+func (c *cluster) await(i int) {
+	n := c.nodes[i]
+	once := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if r, err := once.Get("http://" + n.admin + "/readyz"); err == nil {
+			r.Body.Close()
+			if r.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		select {
+		case <-n.running().Done():
+			c.launch(i)
+		default:
+		}
+	}
+	text, _ := os.ReadFile(n.log)
+	c.t.Errorf("node %d is not ready within %v\n%s", i, patience, text[max(0, len(text)-2000):])
+}
+
+func (n *node) running() *child.Process {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.process
+}
+
+func (c *cluster) stop() {
+	for _, n := range c.nodes {
+		if err := n.running().Stop(syscall.SIGKILL, patience); err != nil {
+			c.t.Error(err)
+		}
+		n.proxy.close()
+	}
+}
+
+func (c *cluster) now() time.Duration { return time.Since(c.start) }

@@ -1,0 +1,130 @@
+package consistency_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// histories is how many the environment asks for, or else normal.
+func histories(t *testing.T, normal int) int {
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("COUNTERFOIL_HISTORIES"), strconv.Itoa(normal)))
+	if err != nil || n < 1 {
+		t.Fatalf("COUNTERFOIL_HISTORIES is a number of histories, not %q", os.Getenv("COUNTERFOIL_HISTORIES"))
+	}
+	return n
+}
+
+// No check that began after an acknowledged change goes by what was before it, at any node, whatever fails; and strict
+// checks are linearizable.
+func TestNodesAreOne(t *testing.T) {
+	c := newCluster(t, build(t, ""))
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := c.run(t, seed, histories(t, 200), 14, func(h *history) bool {
+		t.Errorf("not linearizable:\n%s", h)
+		return false
+	})
+	t.Logf("%d histories with %d operations, %d of them without an acknowledged revocation; faults: %v", r.judged, r.operations, r.lost, r.faults)
+	if r.judged < r.asked*3/4 {
+		t.Errorf("only %d of %d histories came to anything", r.judged, r.asked)
+	}
+}
+
+// The checker finds what a build with a defect does.
+func TestDefectsAreFound(t *testing.T) {
+	for _, d := range []struct {
+		tag    string
+		faults []string
+	}{
+		{"defect_eviction", []string{"delay"}},
+		{"defect_fencing", []string{"stop", "silence"}},
+		{"defect_generation", []string{"delay"}},
+	} {
+		t.Run(d.tag, func(t *testing.T) {
+			c := newCluster(t, build(t, d.tag))
+			found := false
+			r := c.run(t, rand.Uint64(), 1000, 24, func(h *history) bool { found = true; return true }, d.faults...)
+			if !found {
+				t.Errorf("%d histories, and the defect was not found", r.judged)
+			}
+			t.Logf("found after %d histories; faults: %v", r.judged, r.faults)
+		})
+	}
+}
+
+type outcome struct {
+	asked, judged, lost, operations int
+	faults                          map[string]int
+}
+
+// run records histories, several at a time, under faults, and judges them. bad is told of those that break a promise, and
+// says whether that is enough.
+func (c *cluster) run(t *testing.T, seed uint64, asked, together int, bad func(*history) (enough bool), only ...string) outcome {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out := outcome{asked: asked}
+	var left atomic.Int64
+	left.Store(int64(asked))
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	for i := range together {
+		group.Go(func() {
+			for left.Add(-1) >= 0 && ctx.Err() == nil {
+				h, known := record(ctx, c, rand.New(rand.NewPCG(seed, uint64(left.Load())<<8|uint64(i))))
+				if ctx.Err() != nil {
+					return
+				}
+				result := linearizable(h.ops)
+				mu.Lock()
+				out.operations += len(h.ops)
+				switch {
+				case result == porcupine.Illegal:
+					if bad(h) {
+						cancel()
+					}
+				case result == porcupine.Unknown:
+					t.Logf("a history of %d operations could not be judged in time", len(h.ops))
+					out.lost++
+				case !known:
+					out.lost++
+				}
+				if result != porcupine.Unknown && known {
+					out.judged++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	disturbing, stop := context.WithCancel(ctx)
+	done := make(chan map[string]int, 1)
+	go func() { done <- c.disturb(disturbing, rand.New(rand.NewPCG(seed, 0)), only...) }()
+	group.Wait()
+	stop()
+	out.faults = <-done
+	return out
+}
+
+// String shows the changes, and the checks around what is wrong: the last hundred operations by their beginning.
+func (h *history) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "token %s\n", h.token.Token.ID)
+	for _, o := range h.ops[max(0, len(h.ops)-100):] {
+		end := "unknown"
+		if o.end != never {
+			end = o.end.Round(time.Microsecond).String()
+		}
+		fmt.Fprintf(&b, "%-7s node %d  %v … %s  %s\n", o.what, o.node, o.call.Round(time.Microsecond), end, o.answer)
+	}
+	return b.String()
+}

@@ -1,0 +1,76 @@
+package consistency_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"syscall"
+	"time"
+)
+
+// longer is a pause that is longer than the lease.
+func longer(r *rand.Rand) time.Duration { return lease + time.Duration(r.Int64N(int64(lease))) }
+
+// faults, by name. Each is over when it returns; but for the database's, one node has it.
+var faults = []struct {
+	name string
+	do   func(c *cluster, n int, r *rand.Rand)
+}{
+	{"kill", func(c *cluster, n int, _ *rand.Rand) {
+		if err := c.nodes[n].running().Stop(syscall.SIGKILL, patience); err != nil {
+			c.t.Error(err)
+		}
+		c.launch(n)
+		c.await(n)
+	}},
+	{"stop", func(c *cluster, n int, r *rand.Rand) {
+		p := c.nodes[n].running()
+		_ = p.Signal(syscall.SIGSTOP)
+		time.Sleep(longer(r)) // the pause is the fault
+		_ = p.Signal(syscall.SIGCONT)
+	}},
+	{"silence", func(c *cluster, n int, r *rand.Rand) {
+		release := c.nodes[n].proxy.hold()
+		time.Sleep(longer(r))
+		release()
+	}},
+	{"cut", func(c *cluster, n int, r *rand.Rand) {
+		mend := c.nodes[n].proxy.breakAll()
+		time.Sleep(time.Duration(r.Int64N(int64(2 * lease))))
+		mend()
+	}},
+	{"delay", func(c *cluster, n int, r *rand.Rand) {
+		c.nodes[n].proxy.jitter.Store(int64(60 * time.Millisecond))
+		time.Sleep(longer(r))
+		c.nodes[n].proxy.jitter.Store(0)
+	}},
+	{"database", func(c *cluster, _ int, r *rand.Rand) {
+		end := c.database.Stop
+		if r.IntN(2) == 0 {
+			end = c.database.Kill
+		}
+		if err := end(); err != nil {
+			c.t.Error(err)
+		}
+		if err := c.database.Restart(); err != nil {
+			c.t.Error(err)
+		}
+	}},
+}
+
+// disturb brings faults about, one after the other, until ctx ends. Only those that are named, if any are.
+func (c *cluster) disturb(ctx context.Context, r *rand.Rand, only ...string) (counts map[string]int) {
+	counts = map[string]int{}
+	for ctx.Err() == nil {
+		f := faults[r.IntN(len(faults))]
+		if len(only) > 0 && f.name != only[r.IntN(len(only))] {
+			continue
+		}
+		f.do(c, r.IntN(nodes), r)
+		counts[f.name]++
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Duration(r.Int64N(int64(lease)))):
+		}
+	}
+	return counts
+}

@@ -1,0 +1,130 @@
+package consistency_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/counterfoil/counterfoil"
+)
+
+// history is what everybody does with one token, and saw.
+type history struct {
+	*cluster
+	random *rand.Rand
+	token  counterfoil.Created
+
+	mu  sync.Mutex
+	ops []operation
+}
+
+func (h *history) note(o operation) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ops = append(h.ops, o)
+}
+
+// record makes a token, has everybody check it at every node, pauses and resumes it, revokes it, and goes on checking it
+// for longer than a lease. False: faults did not let it come to anything.
+func record(ctx context.Context, c *cluster, r *rand.Rand) (*history, bool) {
+	h := &history{cluster: c, random: r}
+	if !h.create(ctx) {
+		return h, false
+	}
+	checking, stop := context.WithCancel(ctx)
+	defer stop()
+	var group sync.WaitGroup
+	cold := r.IntN(3) == 0 // nobody has the record in memory when it is revoked
+	readers := func() {
+		for n := range nodes {
+			group.Go(func() { h.check(checking, n, "check") })
+		}
+		group.Go(func() { h.check(checking, -1, "strict") })
+	}
+	readers()
+	if !cold {
+		for range r.IntN(3) {
+			if !h.change(ctx, "pause") || !h.change(ctx, "resume") {
+				break
+			}
+		}
+	}
+	known := h.change(ctx, "revoke")
+	for range 20 { // again until it is acknowledged
+		if known || ctx.Err() != nil {
+			break
+		}
+		known = h.change(ctx, "revoke")
+	}
+	select {
+	case <-time.After(lease * 3 / 2):
+	case <-ctx.Done():
+	}
+	stop()
+	group.Wait()
+	return h, known
+}
+
+func (h *history) create(ctx context.Context) bool {
+	for range 20 {
+		made, err := h.nodes[h.random.IntN(nodes)].api.CreateToken(ctx, h.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "h", Permissions: []string{"devices:read"}})
+		if err == nil {
+			h.token = made
+			return true
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return false
+}
+
+// change reports whether the change was acknowledged.
+func (h *history) change(ctx context.Context, what string) bool {
+	n := h.random.IntN(nodes)
+	api, id := h.nodes[n].api, h.token.Token.ID
+	o := operation{node: n, what: what, call: h.now()}
+	var err error
+	switch what {
+	case "revoke":
+		_, err = api.RevokeToken(ctx, h.Organization.ID, id, "")
+	default:
+		stop := what == "pause"
+		_, err = api.EditToken(ctx, h.Organization.ID, id, counterfoil.Edit{Paused: &stop})
+	}
+	if o.end = h.now(); err != nil {
+		o.end = never
+	}
+	h.note(o)
+	return err == nil
+}
+
+// check asks again and again. What gets no answer says nothing.
+func (h *history) check(ctx context.Context, n int, what string) {
+	q := counterfoil.Question{Token: h.token.Secret, Permissions: []string{"devices:read"}}
+	if what == "strict" {
+		q.Consistency = counterfoil.ConsistencyStrict
+	}
+	for i := 0; ctx.Err() == nil; i++ {
+		at := n
+		if at < 0 {
+			at = i % nodes
+		}
+		o := operation{node: at, what: what, call: h.now()}
+		v, err := h.nodes[at].api.Verify(ctx, q)
+		o.end, o.answer = h.now(), v.Code
+		if err == nil {
+			h.note(o)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+}
+
+// pause is between two checks of one reader: a history must stay short enough to be judged.
+const pause = 50 * time.Millisecond
