@@ -2,12 +2,15 @@ package consistency_test
 
 import (
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -141,6 +144,29 @@ func (c *cluster) await(i int) {
 	}
 	text, _ := os.ReadFile(n.log)
 	c.t.Errorf("node %d is not ready within %v\n%s", i, patience, text[max(0, len(text)-2000):])
+}
+
+// knowEachOther waits until every node's metrics say how many there are, and that its lease is fresh.
+func (c *cluster) knowEachOther() {
+	wanted := []*regexp.Regexp{regexp.MustCompile(`(?m)^counterfoil_nodes 3$`), regexp.MustCompile(`(?m)^counterfoil_lease_age_seconds 0\.`),
+		regexp.MustCompile(`(?m)^counterfoil_log_applied [1-9]`)}
+	for _, n := range c.nodes {
+		text := ""
+		missing := func(r *regexp.Regexp) bool { return !r.MatchString(text) }
+		for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+			if r, err := http.Get("http://" + n.admin + "/metrics"); err == nil {
+				b, _ := io.ReadAll(r.Body)
+				r.Body.Close()
+				text = string(b)
+			}
+			if !slices.ContainsFunc(wanted, missing) {
+				break
+			}
+			if time.Now().After(deadline) {
+				c.t.Fatalf("a node's metrics are\n%s", text)
+			}
+		}
+	}
 }
 
 func (n *node) running() *child.Process {

@@ -29,6 +29,7 @@ func histories(t *testing.T, normal int) int {
 // checks are linearizable.
 func TestNodesAreOne(t *testing.T) {
 	c := newCluster(t, build(t, ""))
+	c.knowEachOther()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := c.run(t, seed, histories(t, 200), 14, func(h *history) bool {

@@ -54,6 +54,14 @@ func newMetrics(c *Core) *metrics {
 			}
 			return 0
 		}),
+		gauge("counterfoil_lease_age_seconds", "How long ago the log was last known to hold nothing more; 0 on SQLite.", func() float64 {
+			if s := c.Store.Standing(); s.Lease > 0 {
+				return s.Age.Seconds()
+			}
+			return 0
+		}),
+		gauge("counterfoil_log_applied", "Number of the last entry of the log that this node has applied; 0 on SQLite.", func() float64 { return float64(c.Store.Standing().Applied) }),
+		gauge("counterfoil_nodes", "Nodes that serve the database, as this one sees it.", func() float64 { return float64(c.Store.Standing().Nodes) }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
