@@ -453,3 +453,29 @@ func TestResetSignIn(t *testing.T) {
 		refused(t, err, counterfoil.CodeInvalidRequest, "not joined")
 	})
 }
+
+// Whoever reads somebody's mails may hold a link from before their sign-in was reset. It opens nothing any more.
+func TestResetSignInVoidsMailedLinks(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		acme := w.organization("Acme")
+		ann, olga := w.member(acme, "ann@example.com", counterfoil.MemberActive), w.member(acme, "olga@example.com", counterfoil.MemberActive, counterfoil.RoleOwner)
+		w.password(ann.UserID, good)
+		w.password(olga.UserID, good)
+		in := w.mails()
+		if err := w.RequestReset(t.Context(), "ann@example.com", home); err != nil {
+			t.Fatal(err)
+		}
+		_, body := w.letter(in)
+		mailed := w.ticketIn(body, "/reset")
+		owner := registry.Caller{Session: w.signIn("olga@example.com", good).ID, Member: olga.ID, Organization: acme, Kind: counterfoil.KindPersonal}
+		link, err := w.registry.ResetSignIn(t.Context(), owner, acme, ann.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for ticket, want := range map[string]bool{mailed: false, w.ticketIn(link.URL, "/reset"): true} {
+			if _, found, err := w.ResetLink(t.Context(), ticket); found != want || err != nil {
+				t.Errorf("the link is good: %v (%v), want %v", found, err, want)
+			}
+		}
+	})
+}

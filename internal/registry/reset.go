@@ -38,7 +38,7 @@ func (r *Registry) ResetSignIn(ctx context.Context, c Caller, org, id string) (l
 	return link, err
 }
 
-// takeFactors removes everything that a member signs in with.
+// takeFactors removes everything that a member signs in with, links that were made or mailed before among it.
 func (w *work) takeFactors(m counterfoil.Member) error {
 	had, err := w.tx.DeleteTOTP(m.UserID)
 	if err != nil {
@@ -63,8 +63,10 @@ func (w *work) takeFactors(m counterfoil.Member) error {
 	if err := w.tx.DeletePassword(m.UserID); err != nil {
 		return err
 	}
-	if err := w.tx.DeleteTickets(store.TicketSignIn, m.UserID, ""); err != nil {
-		return err
+	for _, kind := range []string{store.TicketSignIn, store.TicketReset, store.TicketConsole} {
+		if err := w.tx.DeleteTickets(kind, m.UserID, ""); err != nil {
+			return err
+		}
 	}
 	return w.tx.DeleteSessions(m.UserID, "")
 }
