@@ -44,6 +44,7 @@ var suite = []struct {
 	{"a token's places are kept, a few of them", testPlaces},
 	{"tokens that end are found", testEnding},
 	{"deliveries are taken once and come again", testDeliveries},
+	{"webhooks that are owed something take turns", testOwingTurns},
 	{"letters wait for who takes them", testLetters},
 	{"sessions end one by one and together", testSessions},
 	{"tickets are taken once", testTickets},

@@ -104,9 +104,10 @@ func (tx *Tx) Written(after, last int64) ([]string, error) {
 		"SELECT DISTINCT organization FROM events WHERE seq > $1 AND seq <= $2 AND organization IN (SELECT w.organization FROM webhooks w WHERE"+listening+")", after, last)
 }
 
-// Owing lists up to limit enabled webhooks that something is due to be sent to. It crosses organizations: it serves the
-// sending for all.
-func (tx *Tx) Owing(limit int) ([]Webhook, error) {
-	return collect(tx.q, scanWebhook, "SELECT "+webhookColumns+" FROM webhooks w WHERE w.held_until <= $1 AND"+listening+
-		" AND EXISTS (SELECT 1 FROM deliveries d WHERE d.webhook = w.id AND d.status = 'pending' AND d.next_at <= $1) ORDER BY w.held_until, w.id LIMIT $2", int64(tx.now), limit)
+// Owing lists up to limit enabled webhooks that something is due to be sent to: those that work before those that fail, and
+// of either those behind one first, so that all have their turn. It crosses organizations: it serves the sending for all.
+func (tx *Tx) Owing(after string, limit int) ([]Webhook, error) {
+	return collect(tx.q, scanWebhook, "SELECT "+webhookColumns+" FROM webhooks w WHERE w.held_until <= $1 AND"+listening+`
+		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.webhook = w.id AND d.status = 'pending' AND d.next_at <= $1)
+		ORDER BY CASE WHEN w.failures = 0 THEN 0 ELSE 1 END, CASE WHEN w.id > $2 THEN 0 ELSE 1 END, w.id LIMIT $3`, int64(tx.now), after, limit)
 }

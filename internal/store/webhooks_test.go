@@ -44,7 +44,7 @@ func testDeliveries(t *testing.T, s *fixture) {
 		return firstError(tx.InsertDelivery(hook.ID, Head{11, "evt_11", "login", "a"}), tx.InsertDelivery(hook.ID, Head{12, "evt_12", "login", "b"}))
 	})
 	owing := func() bool {
-		list := read(t, s, "", func(tx *Tx) ([]Webhook, error) { return tx.Owing(1000) })
+		list := read(t, s, "", func(tx *Tx) ([]Webhook, error) { return tx.Owing("", 1000) })
 		return slices.ContainsFunc(list, func(w Webhook) bool { return w.ID == hook.ID })
 	}
 	take := func(n int) (out []Delivery) {
@@ -96,4 +96,43 @@ func testDeliveries(t *testing.T, s *fixture) {
 	if waiting(org) != 0 {
 		t.Error("the deliveries of a webhook outlive it")
 	}
+}
+
+// However much is always due to some webhooks, the others have their turn; those that fail come after those that work.
+func testOwingTurns(t *testing.T, s *fixture) {
+	org := s.organization(t)
+	var ids []string
+	for range 4 {
+		id := NewID("whk")
+		ids = append(ids, id)
+		s.write(t, org, func(tx *Tx) error {
+			return firstError(tx.InsertWebhook(Webhook{ID: id, Name: "siem", Sealed: []byte{1}}), tx.InsertDelivery(id, Head{1, "evt_1", "login", "a"}))
+		})
+	}
+	slices.Sort(ids)
+	s.write(t, org, func(tx *Tx) error {
+		w, _, err := tx.WebhookForUpdate(ids[3])
+		w.Failures = 1
+		return firstError(err, tx.UpdateWebhook(w))
+	})
+	for after, want := range map[string][]string{"": ids, ids[0]: {ids[1], ids[2], ids[0], ids[3]}, ids[2]: ids} {
+		list := read(t, s, "", func(tx *Tx) ([]Webhook, error) { return tx.Owing(after, 1000) })
+		var got []string
+		for _, w := range list {
+			if w.Organization == org {
+				got = append(got, w.ID)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("behind %q: %q, want %q", after, got, want)
+		}
+	}
+	s.write(t, org, func(tx *Tx) error {
+		for _, id := range ids {
+			if err := tx.DeleteWebhook(id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/store"
@@ -35,7 +36,7 @@ func (s *Sender) send(ctx context.Context) error {
 	}
 	var hooks []store.Webhook
 	err := s.Store.View(ctx, "", func(tx *store.Tx) (err error) {
-		hooks, err = tx.Owing(2 * webhooksAtOnce) // some of them may be under way
+		hooks, err = tx.Owing(s.turn, 2*webhooksAtOnce) // some of them may be under way
 		return err
 	})
 	if err != nil {
@@ -51,6 +52,7 @@ func (s *Sender) send(ctx context.Context) error {
 		if !begin {
 			continue
 		}
+		s.turn = w.ID
 		s.at.Go(func() {
 			defer func() {
 				s.mu.Lock()
@@ -65,12 +67,16 @@ func (s *Sender) send(ctx context.Context) error {
 	return nil
 }
 
-// rounds bounds how long one webhook keeps its place.
-const rounds = 20
+// rounds and placeFor bound how long one webhook keeps its place while others wait for one.
+const (
+	rounds   = 20
+	placeFor = time.Minute
+)
 
 // sendTo sends what is due to a webhook until nothing is, or it takes nothing.
 func (s *Sender) sendTo(ctx context.Context, w store.Webhook) error {
-	for range rounds {
+	began := time.Now()
+	for round := 0; round < rounds && time.Since(began) < placeFor; round++ {
 		n := together
 		if w.Failures > 0 {
 			n = 1 // a probe

@@ -33,6 +33,7 @@ type Sender struct {
 	seen   int64               // the number of the log's entry up to which every webhook has looked
 	caught bool                // seen is known: every webhook was looked at once
 	pruned counterfoil.Instant // when old deliveries were forgotten last
+	turn   string              // the webhook that was begun with last
 
 	mu   sync.Mutex // guards busy
 	busy map[string]bool
