@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,10 +9,11 @@ import (
 	"testing"
 
 	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/client"
 )
 
 // A backup knows less than what was acknowledged after it. After a restore nothing comes back that had ended: not a
-// revoked token, nor a value that was rotated away, nor the tokens of somebody who left, nor those of an organization that
+// revoked token, nor a value that was rotated away, nor a provider or its key, nor the tokens of somebody who left, nor those of an organization that
 // was deleted. The value that took another's place is good, and so is what had not ended.
 func TestRestoreRevivesNothing(t *testing.T) {
 	in := serveNew(t, "")
@@ -33,6 +35,17 @@ func TestRestoreRevivesNothing(t *testing.T) {
 	revoked := create(in.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "revoked"})
 	rotated := create(in.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "rotated"})
 	leaver := create(in.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindPersonal, Name: "leaver", Owner: member.ID})
+	provider := func(name string) string {
+		t.Helper()
+		made, err := system.CreateOrganization(ctx, counterfoil.OrganizationDraft{Name: name, Provider: true})
+		must(t, err)
+		return made.ID
+	}
+	stays, gone := provider("Provider that stays"), provider("Provider that goes")
+	key, err := system.CreateProviderKey(ctx, counterfoil.ProviderKeyDraft{Name: "billing", Provider: stays})
+	must(t, err)
+	customer, err := system.CreateManagedOrganization(ctx, counterfoil.ManagedDraft{Name: "Customer of it", Provider: gone})
+	must(t, err)
 	orphan := create(org.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "orphan"})
 
 	database, ledger := filepath.Join(in.dir, "counterfoil.db"), filepath.Join(in.dir, "revocations.ledger")
@@ -49,6 +62,9 @@ func TestRestoreRevivesNothing(t *testing.T) {
 	must(t, err)
 	must(t, system.RemoveMember(ctx, in.Organization.ID, member.ID))
 	must(t, system.DeleteOrganization(ctx, org.ID))
+	must(t, system.RevokeProviderKey(ctx, stays, key.ID))
+	must(t, system.DeleteOrganization(ctx, customer.ID))
+	must(t, system.DeleteOrganization(ctx, gone))
 
 	restore := func() {
 		t.Helper()
@@ -77,6 +93,16 @@ func TestRestoreRevivesNothing(t *testing.T) {
 		check("the value after the rotations", second.Secret, true)
 		check("of somebody who left", leaver.Secret, false)
 		check("of a deleted organization", orphan.Secret, false)
+		keys, err := system.ListProviderKeys(ctx, client.ProviderKeyQuery{Provider: stays})
+		must(t, err)
+		if len(keys.Data) != 1 || keys.Data[0].RevokedAt == nil {
+			t.Errorf("a provider's revoked key: %+v", keys.Data)
+		}
+		for _, org := range []string{customer.ID, gone} {
+			if _, err := system.Organization(ctx, org); !errors.Is(err, counterfoil.Refuse(counterfoil.CodeNotFound, "")) {
+				t.Errorf("a deleted provider or its customer: %v", err)
+			}
+		}
 	}
 	in.stop(syscall.SIGKILL)
 	restore()

@@ -14,9 +14,10 @@ import (
 	"time"
 )
 
-// Entry is one line of the file: the end of a token, of the value that it had, or of an organization.
+// Entry is one line of the file: the end of a token, of the value that it had, of a provider's key, or of an organization.
 type Entry struct {
 	Token        string    `json:"token,omitempty"`        // tok_…
+	ProviderKey  string    `json:"provider_key,omitempty"` // key_…
 	Organization string    `json:"organization,omitempty"` // that was deleted
 	At           time.Time `json:"at"`
 	// Of a rotation, the value that took the place, and the token's version with it. Zero: revoked.
@@ -118,7 +119,7 @@ func (l *Ledger) Backward(see func(Entry) (more bool, err error)) error {
 		line := text[start:]
 		text = text[:start]
 		var e Entry
-		if json.Unmarshal(line, &e) != nil || e.Token == "" && e.Organization == "" {
+		if json.Unmarshal(line, &e) != nil || e.Token+e.ProviderKey+e.Organization == "" {
 			continue
 		}
 		if more, err := see(e); err != nil || !more {

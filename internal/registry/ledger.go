@@ -38,21 +38,24 @@ const inStep = 1000
 var errAsKept = errors.New("as the ledger says")
 
 // Replay ends again what the ledger says has ended and the database, restored from a backup, does not know. It is called
-// before anybody is served, and returns how many tokens and organizations it ended.
+// before anybody is served, and returns how many tokens, keys and organizations it ended.
 func (r *Registry) Replay(ctx context.Context) (ended int, err error) {
 	known, seen := 0, map[string]bool{}
 	err = r.Ledger.Backward(func(e ledger.Entry) (bool, error) {
-		if name := e.Token + e.Organization; !seen[name] { // of each the newest entry counts
+		if name := e.Token + e.ProviderKey + e.Organization; !seen[name] { // of each the newest entry counts
 			seen[name] = true
-			end, there := r.endToken, e.Token
-			if e.Token == "" {
-				end, there = r.endOrganization, e.Organization
+			end := r.endToken
+			switch {
+			case e.ProviderKey != "":
+				end = r.endProviderKey
+			case e.Organization != "":
+				end = r.endOrganization
 			}
 			switch err := end(ctx, e); {
 			case errors.Is(err, errAsKept):
 				known++
 			case err != nil:
-				return false, fmt.Errorf("replaying what the ledger says of %s: %w", there, err)
+				return false, fmt.Errorf("replaying what the ledger says of %s: %w", name, err)
 			default:
 				known, ended = 0, ended+1
 			}
@@ -112,6 +115,26 @@ func (r *Registry) asKept(t *store.Token, e ledger.Entry) bool {
 	return t.Version >= e.Version || len(e.Digest) != len(t.Digest) || t.KeyID == e.KeyID && t.Digest.Equal(secret.Digest(e.Digest))
 }
 
+func (r *Registry) endProviderKey(ctx context.Context, e ledger.Entry) error {
+	var k store.ProviderKey
+	var found bool
+	err := r.Store.View(ctx, "", func(tx *store.Tx) (err error) {
+		k, found, err = tx.ProviderKeyByID(e.ProviderKey)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !found || k.RevokedAt != 0 {
+		return errAsKept
+	}
+	_, err = r.do(ctx, Operator(), k.Provider, OpRevokeProviderKey, func(w *work) error { return w.revokeProviderKey(k, map[string]any{"reason": restored}) })
+	if errors.Is(err, errNotFound) {
+		return errAsKept
+	}
+	return err
+}
+
 func (r *Registry) endOrganization(ctx context.Context, e ledger.Entry) error {
 	_, found, err := r.Store.ResolveOrganization(ctx, e.Organization)
 	if err != nil {
@@ -120,7 +143,7 @@ func (r *Registry) endOrganization(ctx context.Context, e ledger.Entry) error {
 	if !found {
 		return errAsKept
 	}
-	_, err = r.DeleteOrganization(ctx, Operator(), e.Organization)
+	_, err = r.do(ctx, Operator(), e.Organization, OpDeleteOrganization, (*work).deleteOrganization) // also of a provider whose organizations are back
 	if errors.Is(err, errNotFound) {
 		return errAsKept
 	}

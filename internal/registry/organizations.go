@@ -182,15 +182,19 @@ func (r *Registry) DeleteOrganization(ctx context.Context, c Caller, org string)
 		if err := w.managesNobody(); err != nil {
 			return err
 		}
-		if err := w.tx.DeleteOrganization(); err != nil {
-			return err
-		}
-		if _, err := w.tx.DeleteSplunkExport(); err != nil {
-			return err
-		}
-		w.dead = append(w.dead, ledger.Entry{Organization: w.tx.Organization(), At: w.tx.Now().Time()})
-		o := w.rules.Org.Organization
-		w.record("organization", "organization_deleted", organizationTarget(o), nil)
-		return w.mirror(o, "organization", "organization_deleted", map[string]any{})
+		return w.deleteOrganization()
 	})
+}
+
+func (w *work) deleteOrganization() error {
+	if err := w.tx.DeleteOrganization(); err != nil {
+		return err
+	}
+	if _, err := w.tx.DeleteSplunkExport(); err != nil {
+		return err
+	}
+	w.dead = append(w.dead, ledger.Entry{Organization: w.tx.Organization(), At: w.tx.Now().Time()})
+	o := w.rules.Org.Organization
+	w.record("organization", "organization_deleted", organizationTarget(o), nil)
+	return w.mirror(o, "organization", "organization_deleted", map[string]any{})
 }

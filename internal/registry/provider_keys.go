@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/ledger"
 	"github.com/counterfoil/counterfoil/internal/secret"
 	"github.com/counterfoil/counterfoil/internal/store"
 )
@@ -147,10 +148,15 @@ func (r *Registry) RevokeProviderKey(ctx context.Context, c Caller, provider, id
 		if k.RevokedAt != 0 {
 			return nil
 		}
-		if done, err := w.tx.RevokeProviderKey(id, w.actorID()); err != nil || !done {
-			return errors.Join(err, errNotFound)
-		}
-		w.record("provider", "key_revoked", keyTarget(k), nil)
-		return nil
+		return w.revokeProviderKey(k, nil)
 	})
+}
+
+func (w *work) revokeProviderKey(k store.ProviderKey, metadata map[string]any) error {
+	if done, err := w.tx.RevokeProviderKey(k.ID, w.actorID()); err != nil || !done {
+		return errors.Join(err, errNotFound)
+	}
+	w.dead = append(w.dead, ledger.Entry{ProviderKey: k.ID, At: w.tx.Now().Time()})
+	w.record("provider", "key_revoked", keyTarget(k), metadata)
+	return nil
 }

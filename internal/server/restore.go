@@ -36,7 +36,7 @@ func (c *Core) replay(ctx context.Context, missing bool) error {
 	}
 	ended, err := c.Registry.Replay(ctx)
 	if ended > 0 {
-		c.Config.Logger.Warn("the database is older than the ledger of revocations, as after a restore: what had ended since was ended again", "tokens_and_organizations", ended)
+		c.Config.Logger.Warn("the database is older than the ledger of revocations, as after a restore: what had ended since was ended again", "tokens_keys_and_organizations", ended)
 	}
 	return err
 }
