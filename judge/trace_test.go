@@ -30,6 +30,7 @@ func TestTraceDetail(t *testing.T) {
 		{"unlisted", func(w *world) { w.a.Path = "/" + strings.Repeat("é", 200) }, `PUT "/` + strings.Repeat("é", 99) + `"… is not listed in the catalogue`},
 		{"expiry", func(w *world) { w.t.ExpiresAt = now }, "the token expired at 2026-03-01T12:00:00Z"},
 		{"audience", func(w *world) { w.a.Audience = "splunk" }, `a personal token is not good for "splunk"`},
+		{"audience of an organization's", func(w *world) { w.t.Kind, w.a.Audience = counterfoil.KindOrganization, "splunk" }, `an organization token is not good for "splunk"`},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

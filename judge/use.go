@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/counterfoil/counterfoil"
 )
@@ -134,7 +135,11 @@ func (j *judgement) audienceFits() bool {
 		if !fits {
 			verb = "is not"
 		}
-		j.trace.add(RuleAudience, fits, fmt.Sprintf("a %s token %s good for %q", whose, verb, j.a.Audience))
+		article := "a"
+		if strings.ContainsRune("aeiou", rune(whose[0])) {
+			article = "an"
+		}
+		j.trace.add(RuleAudience, fits, fmt.Sprintf("%s %s token %s good for %q", article, whose, verb, j.a.Audience))
 	}
 	return fits
 }

@@ -218,7 +218,7 @@ Revoke it, then ask again:
 
   curl -s -X DELETE -H "Authorization: Bearer {token}" {url}/v1/tokens/current
 
-The token pages: set a password for the owner, you@example.com, and sign in:
+The console, in a browser: set a password for the owner, you@example.com, and sign in:
 
   {pages}
 To read about every endpoint, and to try them: {url}/docs

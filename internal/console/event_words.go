@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/identity"
 )
 
 // eventWords is what each event of the catalogue says, by type/action. %s is the name of what it was done to.
@@ -86,6 +87,7 @@ func eventAction(e *counterfoil.Event) string {
 	if !known || e.Actor.Kind == "product" {
 		return humanized(e.Action) + " (" + strings.ReplaceAll(e.Type, "_", " ") + ")"
 	}
+	words = cmp.Or(eventOccasion(e), words)
 	if strings.Contains(words, "%s") {
 		name := cmp.Or(e.Target.Name, e.Target.ID)
 		if e.Target.Kind != "member" && e.Target.Kind != "policy" {
@@ -94,6 +96,36 @@ func eventAction(e *counterfoil.Event) string {
 		words = fmt.Sprintf(words, name)
 	}
 	return words + eventCircumstance(e)
+}
+
+// eventOccasion is the words of an event that several things are told by; empty for every other.
+func eventOccasion(e *counterfoil.Event) string {
+	if e.Action != "webhook_updated" {
+		return ""
+	}
+	var m map[string]json.RawMessage
+	if json.Unmarshal(e.Metadata, &m) != nil {
+		return ""
+	}
+	switch {
+	case string(m["before"]) == "{}":
+		return "Created the webhook %s"
+	case string(m["after"]) == "null":
+		return "Deleted the webhook %s"
+	case m["secret"] != nil:
+		return "Gave the webhook %s another secret"
+	}
+	return ""
+}
+
+// methodWords is how somebody signed in.
+func methodWords(method string) string {
+	for factor, words := range map[string]string{identity.FactorTOTP: "one-time code", identity.FactorRecovery: "recovery code", identity.FactorPasskey: "passkey"} {
+		if first, second := strings.CutSuffix(method, "+"+factor); second {
+			return first + " and " + words
+		}
+	}
+	return strings.ReplaceAll(method, "_", " ")
 }
 
 // eventCircumstance adds what the bare words of an event leave open.
@@ -114,7 +146,7 @@ func eventCircumstance(e *counterfoil.Event) string {
 		}
 	case "user_login_successful":
 		if m.Method != "" {
-			return " with " + strings.ReplaceAll(m.Method, "_", " ")
+			return " with " + methodWords(m.Method)
 		}
 	}
 	return ""

@@ -464,7 +464,7 @@ func tokenState(v *visit, t *tokenView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if t.PreviousValidUntil != nil {
+		if t.PreviousValidUntil != nil && t.Status != counterfoil.StatusRevoked {
 			templ_7745c5c3_Var17 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 				templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 				templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
