@@ -20,6 +20,30 @@ func TestUsage(t *testing.T) {
 	}
 }
 
+// What the retention removes was reckoned before, also of an organization that no provider managed then.
+func TestUsageAfterRetention(t *testing.T) {
+	t.Parallel()
+	onBothEngines(t, func(t *testing.T, database string) {
+		w := newWorld(t, database)
+		system := w.systemToken(t, allPermissions()...).secret
+		org := must(t, "create", w.ask(t, system, "POST /v1/organizations", `{"name":"Kept"}`), "201").at("id")
+		for i := range 2 {
+			member := must(t, "invite", w.ask(t, system, "POST /v1/organizations/"+org+"/members", fmt.Sprintf(`{"email":"m%d@kept.example","name":"M","roles":[]}`, i)), "201").at("id")
+			must(t, "activate", w.ask(t, system, "PATCH /v1/organizations/"+org+"/members/"+member, `{"status":"active"}`), "200")
+		}
+		must(t, "retention", w.ask(t, system, "PUT /v1/organizations/"+org+"/retention", `{"days":30}`), "200")
+		p := w.provider(t)
+		key := p.newKey(t, "EdDSA")
+		w.advance(35 * 24 * time.Hour)
+		eventually(t, "the members' events are removed", func() bool {
+			return w.ask(t, system, "GET /v1/organizations/"+org+"/events?type=invites", "").count("data") == 0
+		})
+		must(t, "manage", w.ask(t, system, "PATCH /v1/organizations/"+org, fmt.Sprintf(`{"managed_by":%q}`, p.id)), "200")
+		month := must(t, "monthly", w.ask(t, key.jwt(t), "GET /v1/provider/usage/monthly?organization="+org, ""), "200")
+		expectAt(t, "of a managed organization", month, "data.0.licenses.active", "2")
+	})
+}
+
 func usageOverTime(t *testing.T, w *world) {
 	// From now on to the second of a month at 12:00, so that days and months end where the test wants.
 	now := w.now().UTC()

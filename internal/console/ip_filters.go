@@ -16,14 +16,14 @@ func ipFilterPages() []page {
 	const read, write = counterfoil.PermIPFiltersRead, counterfoil.PermIPFiltersWrite
 	return []page{
 		{method: get, path: "/o/{org}/ip-filters", who: member, needs: read, show: (*visit).ipFilters},
-		{method: get, path: "/o/{org}/ip-filters/new", who: member, needs: write, show: (*visit).newIPFilter},
-		{method: post, path: "/o/{org}/ip-filters/new", who: member, needs: write, size: maxRulesForm, form: "/ip-filters/new", show: (*visit).createIPFilter},
+		{method: get, path: "/o/{org}/ip-filters/new", who: member, needs: write, fresh: true, show: (*visit).newIPFilter},
+		{method: post, path: "/o/{org}/ip-filters/new", who: member, needs: write, fresh: true, size: maxRulesForm, form: "/ip-filters/new", show: (*visit).createIPFilter},
 		{method: post, path: "/o/{org}/ip-filters/new/check", who: member, needs: read, size: maxRulesForm, form: "/ip-filters/new", show: (*visit).checkIPFilter},
 		{method: get, path: "/o/{org}/ip-filters/{id}", who: member, needs: read, show: (*visit).ipFilter},
-		{method: post, path: "/o/{org}/ip-filters/{id}", who: member, needs: write, size: maxRulesForm, form: "/ip-filters", show: (*visit).saveIPFilter},
+		{method: post, path: "/o/{org}/ip-filters/{id}", who: member, needs: write, fresh: true, size: maxRulesForm, form: "/ip-filters", show: (*visit).saveIPFilter},
 		{method: post, path: "/o/{org}/ip-filters/{id}/check", who: member, needs: read, size: maxRulesForm, form: "/ip-filters", show: (*visit).checkIPFilter},
-		{method: get, path: "/o/{org}/ip-filters/{id}/delete", who: member, needs: write, show: (*visit).askDeleteIPFilter},
-		{method: post, path: "/o/{org}/ip-filters/{id}/delete", who: member, needs: write, form: "/ip-filters", show: (*visit).deleteIPFilter},
+		{method: get, path: "/o/{org}/ip-filters/{id}/delete", who: member, needs: write, fresh: true, show: (*visit).askDeleteIPFilter},
+		{method: post, path: "/o/{org}/ip-filters/{id}/delete", who: member, needs: write, fresh: true, form: "/ip-filters", show: (*visit).deleteIPFilter},
 	}
 }
 

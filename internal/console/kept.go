@@ -30,7 +30,7 @@ func (v *visit) keep() string {
 
 // resume goes on after a proof: with the form that waited for it, else where the person wanted to go.
 func (v *visit) resume() error {
-	raw, err := base64.RawURLEncoding.DecodeString(v.field(keptField))
+	raw, err := base64.RawURLEncoding.DecodeString(v.r.PostForm.Get(keptField))
 	var k kept
 	if err != nil || json.Unmarshal(raw, &k) != nil || local(k.To) == "/" {
 		v.redirect(v.next())

@@ -25,7 +25,7 @@ func webhookPages() []page {
 		{method: post, path: one + "/test", who: member, needs: write, form: "/webhooks", show: (*visit).testWebhook},
 		{method: post, path: one + "/replay", who: member, needs: write, form: "/webhooks", show: (*visit).replayDelivery},
 		{method: get, path: one + "/delete", who: member, needs: write, show: (*visit).askDeleteWebhook},
-		{method: post, path: one + "/delete", who: member, needs: write, form: "/webhooks", show: (*visit).deleteWebhook},
+		{method: post, path: one + "/delete", who: member, needs: write, fresh: true, form: "/webhooks", show: (*visit).deleteWebhook},
 	}
 }
 

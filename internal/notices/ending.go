@@ -68,8 +68,8 @@ func (n *Notices) look(ctx context.Context) error {
 				}
 				return err
 			})
-			if err != nil {
-				return err
+			if err != nil { // one that cannot be read keeps nobody else from being told; the next round tries it again
+				n.Logger.Warn("finding when a token ends; it is tried again", "token", t.ID, "error", err)
 			}
 		}
 		found = untold
@@ -80,7 +80,7 @@ func (n *Notices) look(ctx context.Context) error {
 	}
 	for _, t := range found {
 		if err := n.tell(ctx, t); err != nil {
-			return err
+			n.Logger.Warn("telling of a token that ends; it is tried again", "token", t.ID, "error", err)
 		}
 	}
 	if len(found) > 0 {

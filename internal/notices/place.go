@@ -30,7 +30,7 @@ func (n *Notices) places(ctx context.Context) error {
 	for _, p := range list {
 		err := n.Store.Update(ctx, p.Organization, store.ForTokens, func(tx *store.Tx) error { return n.tellPlace(tx, p) })
 		if err != nil {
-			return err
+			n.Logger.Warn("telling of a new place; it is tried again", "token", p.Token, "error", err)
 		}
 	}
 	return nil

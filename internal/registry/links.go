@@ -110,7 +110,7 @@ func (w *work) memberToLink(id string, anywhere bool) (m counterfoil.Member, err
 
 // person refuses tokens: a link would let them become somebody.
 func (w *work) person() error {
-	if w.caller.TokenID != "" {
+	if w.caller.Session == "" && !w.caller.operator {
 		return counterfoil.Refuse(counterfoil.CodeMissingPermission, "Links are made by people who are signed in to the console, not by tokens.")
 	}
 	return nil

@@ -45,13 +45,13 @@ var (
 	OpCreateWebhook = &Operation{Name: "create-webhook", StepUp: true, Permission: counterfoil.PermExportsWrite, Kinds: orgKinds, lock: store.ForRules}
 	OpEditWebhook   = &Operation{Name: "edit-webhook", StepUp: true, Permission: counterfoil.PermExportsWrite, Kinds: orgKinds}
 	OpRotateWebhook = &Operation{Name: "rotate-webhook", StepUp: true, Permission: counterfoil.PermExportsWrite, Kinds: orgKinds}
-	OpDeleteWebhook = &Operation{Name: "delete-webhook", Permission: counterfoil.PermExportsWrite, Kinds: orgKinds}
+	OpDeleteWebhook = &Operation{Name: "delete-webhook", StepUp: true, Permission: counterfoil.PermExportsWrite, Kinds: orgKinds}
 	OpSendWebhook   = &Operation{Name: "send-webhook", Permission: counterfoil.PermExportsWrite, Kinds: orgKinds} // a test, or a delivery again
 
 	OpReadRetention  = &Operation{Name: "read-retention", Permission: counterfoil.PermOrganizationsRead, Kinds: orgKinds}
 	OpWriteRetention = &Operation{Name: "write-retention", StepUp: true, Permission: counterfoil.PermOrganizationsWrite, Kinds: ownerKinds, lock: store.ForRules}
 	OpReadExport     = &Operation{Name: "read-export", Permission: counterfoil.PermExportsRead, Kinds: orgKinds}
-	OpWriteExport    = &Operation{Name: "write-export", StepUp: true, Permission: counterfoil.PermExportsWrite, Kinds: orgKinds}
+	OpWriteExport    = &Operation{Name: "write-export", StepUp: true, Permission: counterfoil.PermExportsWrite, Kinds: orgKinds, lock: store.ForRules}
 	OpDeleteExport   = &Operation{Name: "delete-export", StepUp: true, Permission: counterfoil.PermExportsWrite, Kinds: orgKinds}
 	OpTestExport     = &Operation{Name: "test-export", Permission: counterfoil.PermExportsWrite, Kinds: orgKinds}
 
@@ -74,11 +74,11 @@ var (
 	OpPreviewPolicy = &Operation{Name: "preview-policy", Permission: counterfoil.PermPoliciesRead, Kinds: orgKinds}
 
 	OpReadIPFilters  = &Operation{Name: "read-ip-filters", Permission: counterfoil.PermIPFiltersRead, Kinds: orgKinds}
-	OpCreateIPFilter = &Operation{Name: "create-ip-filter", Permission: counterfoil.PermIPFiltersWrite, Kinds: orgKinds, lock: store.ForRules}
-	OpEditIPFilter   = &Operation{Name: "edit-ip-filter", Permission: counterfoil.PermIPFiltersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+	OpCreateIPFilter = &Operation{Name: "create-ip-filter", StepUp: true, Permission: counterfoil.PermIPFiltersWrite, Kinds: orgKinds, lock: store.ForRules}
+	OpEditIPFilter   = &Operation{Name: "edit-ip-filter", StepUp: true, Permission: counterfoil.PermIPFiltersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
 	// OpPreviewIPFilter is asked by pages alone.
 	OpPreviewIPFilter = &Operation{Name: "preview-ip-filter", Permission: counterfoil.PermIPFiltersWrite, Kinds: orgKinds}
-	OpDeleteIPFilter  = &Operation{Name: "delete-ip-filter", Permission: counterfoil.PermIPFiltersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+	OpDeleteIPFilter  = &Operation{Name: "delete-ip-filter", StepUp: true, Permission: counterfoil.PermIPFiltersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
 
 	OpReadRoles  = &Operation{Name: "read-roles", Permission: counterfoil.PermMembersRead, Kinds: orgKinds}
 	OpCreateRole = &Operation{Name: "create-role", StepUp: true, Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, lock: store.ForRules}
@@ -112,6 +112,6 @@ var (
 	OpListOrganizations  = &Operation{Name: "list-organizations", Permission: counterfoil.PermOrganizationsRead, Kinds: orgKinds}
 	OpCreateOrganization = &Operation{Name: "create-organization", Permission: counterfoil.PermOrganizationsWrite, Kinds: orgKinds, lock: store.ForRules}
 	OpReadOrganization   = &Operation{Name: "read-organization", Permission: counterfoil.PermOrganizationsRead, Kinds: orgKinds}
-	OpEditOrganization   = &Operation{Name: "edit-organization", Permission: counterfoil.PermOrganizationsWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
-	OpDeleteOrganization = &Operation{Name: "delete-organization", Permission: counterfoil.PermOrganizationsWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+	OpEditOrganization   = &Operation{Name: "edit-organization", StepUp: true, Permission: counterfoil.PermOrganizationsWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+	OpDeleteOrganization = &Operation{Name: "delete-organization", StepUp: true, Permission: counterfoil.PermOrganizationsWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
 )

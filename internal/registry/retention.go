@@ -2,10 +2,12 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/store"
+	"github.com/counterfoil/counterfoil/internal/usage"
 )
 
 // Retention answers for how long an organization's log is kept.
@@ -114,14 +116,18 @@ func (r *Registry) Retain(ctx context.Context) error {
 		return err
 	}
 	portions := retainPortions
+	var failed error
 	for _, org := range orgs {
-		if portions, err = r.retain(ctx, org, now, portions); err != nil || portions == 0 {
-			return err
+		if portions, err = r.retain(ctx, org, now, portions); err != nil { // one that cannot be read holds nobody up
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", org, err))
+			portions = retainPortions
+		} else if portions == 0 {
+			return failed
 		}
 		at.after = org
 	}
 	at.under = len(orgs) == retainTogether
-	return nil
+	return failed
 }
 
 // retain removes up to so many portions of an organization's entries that are too old, and returns how many it has left; 0
@@ -159,6 +165,9 @@ func (r *Registry) retain(ctx context.Context, org string, now counterfoil.Insta
 		if err != nil || n == 0 {
 			return portions, err
 		}
+		if err := r.reckonFirst(ctx, org); err != nil {
+			return 0, err
+		}
 		err = r.Store.Update(ctx, org, store.ForTokens, func(tx *store.Tx) error { return tx.AnnounceRemoval(before) })
 		if err != nil {
 			return 0, err
@@ -167,4 +176,19 @@ func (r *Registry) retain(ctx context.Context, org string, now counterfoil.Insta
 			r.Exports.Look(org) // what it did not deliver of that is counted as missing
 		}
 	}
+}
+
+// reckonFirst reckons an organization's usage up to today, also of one that no provider manages: one may later, and what is
+// removed cannot be reckoned any more.
+func (r *Registry) reckonFirst(ctx context.Context, org string) error {
+	if org == "" {
+		return nil
+	}
+	today := usage.Day(r.Store.Now())
+	r.closing.mu.Lock()
+	defer r.closing.mu.Unlock()
+	if err := r.Store.Settled(ctx, usage.Start(today)); err != nil {
+		return err
+	}
+	return r.closeThese(ctx, []string{org}, today)
 }
