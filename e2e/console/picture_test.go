@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -42,12 +43,24 @@ func TestPictures(t *testing.T) {
 			{"tokens", "/tokens"}, {"token", "/tokens/" + l.collector.Token.ID}, {"all-tokens", "/all-tokens"}, {"members", "/members"}, {"roles", "/roles"},
 			{"refusal", "/refusals/" + l.refusal}, {"activity", "/activity"}, {"policies", "/policies"}, {"ip-filters", "/ip-filters"},
 			{"permissions", "/permissions"}, {"integrations", "/integrations"},
+			{"organization-tokens", "/organization-tokens"}, {"token-edit", "/tokens/" + l.collector.Token.ID + "/edit"},
+			{"token-rotate", "/tokens/" + l.collector.Token.ID + "/rotate"}, {"member-invite", "/members/new"},
+			{"role-new", "/roles/new"}, {"refusals", "/refusals"}, {"ip-filter-new", "/ip-filters/new"}, {"splunk", "/integrations/splunk"},
+			{"custom", "/integrations/custom"}, {"sentinel", "/integrations/sentinel"}, {"webhooks", "/webhooks"}, {"webhook-new", "/webhooks/new"},
 		} {
 			p.open("/o/acme" + c.path)
 			take(p, c.name)
 		}
 		p.open("/account")
 		take(p, "account")
+		for _, c := range []string{"password", "totp", "passkeys/new"} {
+			p.open("/account/" + c)
+			take(p, "account-"+filepath.Base(strings.TrimSuffix(c, "/new")))
+		}
+		for _, c := range []string{"forgot", "nothing-here"} {
+			stranger.open("/" + c)
+			take(stranger, c)
+		}
 		p.open("/o/acme/policies/organization")
 		p.tick("At most…")
 		p.fill("Longest lifetime: how many", "20")
