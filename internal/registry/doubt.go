@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +25,18 @@ const (
 	doubtLasts = time.Minute // longer than any transaction of ours may run
 	maxDoubts  = 100_000
 )
+
+// outcomeUnknown stands for the action of a change that may not have happened: what is in memory of its target is
+// forgotten and read again, and no record is marked as revoked that may be good.
+const outcomeUnknown = "outcome_unknown"
+
+func unsure(events []counterfoil.Event) []counterfoil.Event {
+	events = slices.Clone(events)
+	for i := range events {
+		events[i].Action = outcomeUnknown
+	}
+	return events
+}
 
 func (r *Registry) doubt(events []counterfoil.Event) {
 	d := &r.doubtful

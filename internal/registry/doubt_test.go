@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,7 +21,12 @@ func TestUnknownOutcomes(t *testing.T) {
 	}
 	defer s.Close()
 	var applied []string
-	r := New(Config{Store: s, Rules: &rules.Cache{InForce: &rules.InForce{}}, Applied: func(e *counterfoil.Event) { applied = append(applied, e.Target.ID) }})
+	r := New(Config{Store: s, Rules: &rules.Cache{InForce: &rules.InForce{}}, Applied: func(e *counterfoil.Event) {
+		applied = append(applied, e.Target.ID)
+		if unknown := strings.HasPrefix(e.Target.ID, "lost"); unknown != (e.Action == outcomeUnknown) {
+			t.Errorf("of %s the caches are told %s", e.Target.ID, e.Action)
+		}
+	}})
 	change := func(id string, end error) error {
 		applied = nil
 		_, err := r.do(t.Context(), Operator(), "", OpApplyCatalogue, func(w *work) error {

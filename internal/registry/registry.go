@@ -209,11 +209,13 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 	})
 	if last != nil && (err == nil || !errors.As(err, new(*counterfoil.Error)) || errors.Is(err, counterfoil.Refuse(counterfoil.CodeUnavailable, ""))) {
 		committed := time.Now()
-		for i := range last.Appended() {
-			r.Applied(&last.Appended()[i])
-		}
+		events := last.Appended()
 		if err != nil {
-			r.doubt(last.Appended())
+			events = unsure(events)
+			r.doubt(events)
+		}
+		for i := range events {
+			r.Applied(&events[i])
 		}
 		r.applyDoubtful()
 		if err == nil {
