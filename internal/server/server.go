@@ -9,8 +9,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,9 +17,7 @@ import (
 	"time"
 
 	"github.com/counterfoil/counterfoil"
-	"github.com/counterfoil/counterfoil/internal/api"
 	"github.com/counterfoil/counterfoil/internal/catalogue"
-	"github.com/counterfoil/counterfoil/internal/console"
 	"github.com/counterfoil/counterfoil/internal/export"
 	"github.com/counterfoil/counterfoil/internal/identity"
 	"github.com/counterfoil/counterfoil/internal/ledger"
@@ -31,7 +27,6 @@ import (
 	"github.com/counterfoil/counterfoil/internal/secret"
 	"github.com/counterfoil/counterfoil/internal/store"
 	"github.com/counterfoil/counterfoil/internal/verify"
-	"github.com/counterfoil/counterfoil/internal/web"
 )
 
 // Config is everything that can be set. Only Dir is required.
@@ -306,129 +301,4 @@ func (c *Core) ReloadCatalogue(ctx context.Context) (applied bool, err error) {
 		return false, fmt.Errorf("applying the catalogue %s: %w", path, err)
 	}
 	return applied, nil
-}
-
-// Server is a Core with its listeners.
-type Server struct {
-	*Core
-	URL, AdminURL string // where it listens
-	listeners     []*listener
-}
-
-type listener struct {
-	net.Listener
-	server *http.Server
-}
-
-// Start opens the service and its listeners. Serve runs them.
-func Start(ctx context.Context, c Config) (_ *Server, err error) {
-	if err := c.defaults(); err != nil {
-		return nil, err
-	}
-	core, err := Open(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{Core: core}
-	defer func() {
-		if err != nil {
-			for _, l := range s.listeners {
-				l.Close()
-			}
-			core.Close()
-		}
-	}()
-	ready, err := core.Registry.IsSetUp(ctx)
-	if err != nil {
-		return nil, err
-	}
-	core.ready.Store(ready)
-	core.waits.Store(!ready)
-	if !ready {
-		// The catalogue is applied with the set-up.
-	} else if applied, err := core.ReloadCatalogue(ctx); err != nil {
-		core.Config.Logger.Error("the catalogue in force stays as it was", "error", err)
-	} else if applied {
-		core.Config.Logger.Info("catalogue applied", "file", core.CataloguePath())
-	}
-	proxies, err := web.ParseProxies(c.TrustedProxies)
-	if err != nil {
-		return nil, fmt.Errorf("trusted proxies: %w", err)
-	}
-	a, err := api.New(api.Config{Registry: core.Registry, Verifier: core.Verifier, Proxies: proxies, Logger: core.Config.Logger, Version: core.Config.Version, Checked: core.metrics.checked, ActivityRate: core.Config.ActivityRate})
-	if err != nil {
-		return nil, err
-	}
-	l, err := s.listen(core.Config.Listen)
-	if err != nil {
-		return nil, err
-	}
-	s.URL = l.url()
-	if core.Registry.URL == "" {
-		core.Registry.URL = s.URL // nobody is served before Serve
-	}
-	core.Registry.ConsoleURL = consoleURL(core.Config.URL, s.URL)
-	if core.Identity, err = core.newIdentity(core.Registry.ConsoleURL); err != nil {
-		return nil, err
-	}
-	core.notify()
-	pages, err := console.New(console.Config{Registry: core.Registry, Identity: core.Identity, Proxies: proxies, Logger: core.Config.Logger,
-		URL: core.Registry.ConsoleURL, Name: core.Config.SignIn.Product, Accent: core.Config.SignIn.Color, Logo: core.Config.SignIn.Logo})
-	if err != nil {
-		return nil, err
-	}
-	shown, err := pages.Handler()
-	if err != nil {
-		return nil, err
-	}
-	l.server = web.NewServer(core.front(a.Handler(), a.Roots(), shown))
-	l.server.RegisterOnShutdown(a.Drain)
-	if core.Config.AdminListen != "-" {
-		l, err := s.listen(core.Config.AdminListen)
-		if err != nil {
-			return nil, err
-		}
-		s.AdminURL, l.server = l.url(), web.NewServer(core.adminHandler())
-	}
-	core.push()
-	return s, nil
-}
-
-func (s *Server) listen(address string) (*listener, error) {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("listening: %w", err)
-	}
-	made := &listener{Listener: l}
-	s.listeners = append(s.listeners, made)
-	return made, nil
-}
-
-func (l *listener) url() string { return "http://" + l.Addr().String() }
-
-// SetupLink is the one-time address of the page that prepares an empty instance; empty where that is done.
-func (s *Server) SetupLink(ctx context.Context) (string, error) {
-	if s.ready.Load() {
-		return "", nil
-	}
-	return s.Identity.SetupLink(ctx)
-}
-
-// drain is how long requests under way may take after the server was asked to stop.
-const drain = 10 * time.Second
-
-// Serve answers until ctx ends, lets the requests under way finish, and closes everything.
-func (s *Server) Serve(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	failed := make(chan error, len(s.listeners))
-	for _, l := range s.listeners {
-		go func() { failed <- web.Serve(ctx, l.server, l.Listener, drain) }()
-	}
-	var errs []error
-	for range s.listeners {
-		errs = append(errs, <-failed)
-		cancel() // one that ends ends them all
-	}
-	return errors.Join(append(errs, s.Core.Close())...)
 }
