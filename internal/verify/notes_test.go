@@ -82,6 +82,20 @@ func TestRefusedChecksEvictNothing(t *testing.T) {
 	}
 }
 
+// TestUnknownOutcomeForgets: a revocation that may not have happened leaves nothing in memory that says it did.
+func TestUnknownOutcomeForgets(t *testing.T) {
+	c := newCrowd(t, 2)
+	for i, action := range []string{"token_revoked", "outcome_unknown"} {
+		c.v.Apply(&counterfoil.Event{Action: action, Target: counterfoil.Target{Kind: "token", ID: tokenID(c.ids[i])}})
+	}
+	if e := c.v.cache.get(c.ids[0]); e == nil || !e.revoked {
+		t.Error("a revocation is not marked")
+	}
+	if c.v.cache.get(c.ids[1]) != nil {
+		t.Error("a record is kept that may be out of date")
+	}
+}
+
 // TestWarmCheckAllocatesNothing holds the hot path to its promise.
 func TestWarmCheckAllocatesNothing(t *testing.T) {
 	if raceEnabled {
