@@ -1,14 +1,5 @@
 package store
 
-import (
-	"context"
-	"database/sql"
-	"fmt"
-	"strings"
-
-	"github.com/pressly/goose/v3"
-)
-
 // A migration is SQL for both engines; {{blob}}, {{name}} (text that sorts by its bytes) and {{seq}} are what they spell
 // differently. A column search holds what a list is searched by, in lower case: the engines' own LOWER differ. Migrations are
 // numbered, forward only, and never edited once released; the previous binary must run on the next schema.
@@ -214,37 +205,4 @@ CREATE INDEX usage_states_by_day ON usage_states (day);
 CREATE TABLE usage_rows (
 	provider TEXT NOT NULL, period {{name}} NOT NULL, organization TEXT NOT NULL, figures TEXT NOT NULL, PRIMARY KEY (provider, period, organization)){{clustered}};
 `,
-}
-
-// migrate brings the schema up to date. It refuses a schema newer than it knows only where the newer one says that it
-// contracted: expand first, contract a version later.
-func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, spell *strings.Replacer, options ...goose.ProviderOption) error {
-	var steps []*goose.Migration
-	for version, text := range migrations {
-		if text == "" {
-			continue
-		}
-		text = spell.Replace(text)
-		steps = append(steps, goose.NewGoMigration(int64(version), &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
-			for statement := range strings.SplitSeq(text, ";\n") {
-				if strings.TrimSpace(statement) == "" {
-					continue
-				}
-				if _, err := tx.ExecContext(ctx, statement); err != nil {
-					return fmt.Errorf("%.60q: %w", strings.TrimSpace(statement), err)
-				}
-			}
-			return nil
-		}}, nil))
-	}
-	// A database that was made between two releases may lack a number below its last: each migration stands alone.
-	options = append(options, goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true), goose.WithAllowOutofOrder(true))
-	p, err := goose.NewProvider(dialect, db, nil, options...)
-	if err != nil {
-		return err
-	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("migrating the schema: %w", err)
-	}
-	return nil
 }
