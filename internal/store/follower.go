@@ -39,6 +39,7 @@ type follower struct {
 	renewed   atomic.Int64  // nanoseconds since start: when the last good renewal began
 	leads     atomic.Bool   // this connection holds leadLock
 	fenced    atomic.Int64  // how often this node found itself fenced; it rises before it joins again
+	outdated  atomic.Bool   // the database is not for this version any more (see needs): nothing is read or written
 	hash      []byte        // of entry applied; the following goroutine's own, as is all below
 	renewals  int64
 	due       time.Duration // since start, of the next renewal
@@ -62,6 +63,8 @@ const (
 	// followMost is how far behind a node forgets what is in memory rather than go through the entries.
 	followMost = 20_000
 	rejoinWait = 100 * time.Millisecond
+	// outdatedWait is for a node that only a restored backup could let join again.
+	outdatedWait = 5 * time.Second
 )
 
 var (
@@ -136,10 +139,14 @@ func (f *follower) run(ctx context.Context, conn *pgx.Conn) {
 				lost = true
 				f.log.Warn("the log of the database is not followed; it is tried again", "error", err)
 			}
+			wait := rejoinWait
+			if f.outdated.Load() {
+				wait = outdatedWait
+			}
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(rejoinWait):
+			case <-time.After(wait):
 			}
 			conn, err = f.join(ctx)
 		}
@@ -297,8 +304,8 @@ func (f *follower) head(ctx context.Context, conn *pgx.Conn) (number int64, hash
 func (f *follower) renew(ctx context.Context, conn *pgx.Conn, began time.Duration) error {
 	f.renewals++
 	f.due = f.now() + f.lease/4
-	tag, err := conn.Exec(ctx, "UPDATE nodes SET applied = $2, renewals = $3, settled = $4, seen_at = $5 WHERE id = $1 AND fenced = 0",
-		f.id, f.applied.Load(), f.renewals, int64(f.settled()), time.Now().UnixMicro())
+	tag, err := conn.Exec(ctx, "UPDATE nodes SET applied = $2, renewals = $3, settled = $4, seen_at = $5 WHERE id = $1 AND fenced = 0 AND NOT "+fmt.Sprintf(outdated, 6),
+		f.id, f.applied.Load(), f.renewals, int64(f.settled()), time.Now().UnixMicro(), len(migrations)-1)
 	if err != nil {
 		return fmt.Errorf("renewing the lease: %w", err)
 	}
@@ -410,10 +417,15 @@ func (f *follower) resume(ctx context.Context, conn *pgx.Conn) error {
 // register puts this node among those that receipts wait for. It is alive only after it has read the log once more.
 func (f *follower) register(ctx context.Context, conn *pgx.Conn) error {
 	f.renewals++
-	_, err := conn.Exec(ctx, `INSERT INTO nodes (id, lease, applied, renewals, settled, fenced, started_at, seen_at)
-		VALUES ($1,$2,$3,$4,$5,0,$6,$6) ON CONFLICT (id) DO UPDATE SET fenced = 0, renewals = excluded.renewals, applied = excluded.applied,
-		settled = excluded.settled, seen_at = excluded.seen_at`,
-		f.id, int64(f.lease), f.applied.Load(), f.renewals, int64(f.settled()), time.Now().UnixMicro())
+	tag, err := conn.Exec(ctx, `INSERT INTO nodes (id, lease, applied, renewals, settled, fenced, started_at, seen_at)
+		SELECT $1,$2,$3,$4,$5,0,$6,$6 WHERE NOT `+fmt.Sprintf(outdated, 7)+` ON CONFLICT (id) DO UPDATE SET fenced = 0,
+		renewals = excluded.renewals, applied = excluded.applied, settled = excluded.settled, seen_at = excluded.seen_at`,
+		f.id, int64(f.lease), f.applied.Load(), f.renewals, int64(f.settled()), time.Now().UnixMicro(), len(migrations)-1)
+	old := err == nil && tag.RowsAffected() == 0
+	f.outdated.Store(old)
+	if old {
+		err = errOutdated
+	}
 	if err != nil {
 		return fmt.Errorf("joining the nodes of the database: %w", err)
 	}

@@ -70,14 +70,7 @@ func openPostgres(ctx context.Context, c Config, u *underway) (_ engine, err err
 	if err := besideNodes(ctx, e.turns); err != nil {
 		return nil, err
 	}
-	locker, err := lock.NewPostgresSessionLocker()
-	if err != nil {
-		return nil, err
-	}
-	spell := strings.NewReplacer("{{blob}}", "BYTEA", "{{name}}", `TEXT COLLATE "C"`,
-		"{{seq}}", "ord BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, seq BIGINT UNIQUE", "{{clustered}}", "", "{{numbered}}", " WHERE seq IS NOT NULL", "{{and_numbered}}", " AND seq IS NOT NULL",
-		"{{unnumbered}}", "CREATE INDEX IF NOT EXISTS events_unnumbered ON events (ord) WHERE seq IS NULL")
-	if err := migrate(ctx, e.db, goose.DialectPostgres, spell, goose.WithSessionLocker(locker)); err != nil {
+	if err := migratePostgres(ctx, e.db, migrations); err != nil {
 		return nil, err
 	}
 	e.follower = &follower{id: c.Node, lease: c.Lease, config: config.Copy(), nodes: e.nodes, log: c.Logger,
@@ -89,6 +82,22 @@ func openPostgres(ctx context.Context, c Config, u *underway) (_ engine, err err
 	e.seq = startSequencer(e.turns)
 	_, err = e.seq.wait(ctx) // what an earlier process committed and left unnumbered
 	return e, err
+}
+
+func migratePostgres(ctx context.Context, db *sql.DB, migrations []string) error {
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // seconds
+	if err != nil {
+		return err
+	}
+	return migrate(ctx, db, dialect{name: goose.DialectPostgres,
+		spell: strings.NewReplacer("{{blob}}", "BYTEA", "{{name}}", `TEXT COLLATE "C"`, "{{clustered}}", "",
+			"{{seq}}", "ord BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, seq BIGINT UNIQUE", "{{numbered}}", " WHERE seq IS NOT NULL", "{{and_numbered}}", " AND seq IS NOT NULL",
+			"{{unnumbered}}", "CREATE INDEX IF NOT EXISTS events_unnumbered ON events (ord) WHERE seq IS NULL", "{{concurrently}}", " CONCURRENTLY"),
+		// Who waits for a table holds up everybody who asks for it afterwards.
+		first:   "SET LOCAL lock_timeout = '500ms'",
+		waited:  func(err error) bool { return again(err) || code(err) == "55P03" }, // lock_not_available
+		options: []goose.ProviderOption{goose.WithSessionLocker(locker)},
+	}, migrations)
 }
 
 // besideNodes refuses a database that is served by a version that must run alone, before its schema is changed.
@@ -107,6 +116,9 @@ func besideNodes(ctx context.Context, db *sql.DB) error {
 }
 
 func (e *postgresEngine) view(ctx context.Context, fn func(querier) error) error {
+	if e.follower.outdated.Load() {
+		return failure{errOutdated}
+	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	tx, err := e.reads.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
@@ -141,13 +153,20 @@ func (e *postgresEngine) update(ctx context.Context, org string, lock Lock, fn f
 const maxAttempts = 5
 
 func again(err error) bool {
-	var e *pgconn.PgError
-	return errors.As(err, &e) && (e.Code == "40P01" || e.Code == "40001") // deadlock_detected, serialization_failure
+	return code(err) == "40P01" || code(err) == "40001" // deadlock_detected, serialization_failure
+}
+
+// code is what PostgreSQL calls an error; empty: it is not one of PostgreSQL's.
+func code(err error) string {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code
+	}
+	return ""
 }
 
 // attempt runs one write transaction.
 func (e *postgresEngine) attempt(ctx context.Context, org string, lock Lock, fn func(*Tx) error) (err error) {
-	if _, ok := e.follower.alive(); !ok {
+	if _, ok := e.follower.alive(); !ok || e.follower.outdated.Load() {
 		return failure{errNotAlive}
 	}
 	fenced := e.follower.fenced.Load()
@@ -233,9 +252,15 @@ func (e *postgresEngine) leads() bool {
 	return alive && e.follower.leads.Load()
 }
 
-func (e *postgresEngine) alive() (uint64, bool)          { return e.follower.alive() }
-func (e *postgresEngine) name() string                   { return "postgres" }
-func (e *postgresEngine) ping(ctx context.Context) error { return e.db.PingContext(ctx) }
+func (e *postgresEngine) alive() (uint64, bool) { return e.follower.alive() }
+func (e *postgresEngine) name() string          { return "postgres" }
+
+func (e *postgresEngine) ping(ctx context.Context) error {
+	if e.follower.outdated.Load() {
+		return errOutdated
+	}
+	return e.db.PingContext(ctx)
+}
 
 func (e *postgresEngine) close() error {
 	e.writing.Lock()
@@ -287,8 +312,7 @@ func (t pgTx) lock(clause string) string {
 }
 
 func postgresError(err error) error {
-	var e *pgconn.PgError
-	if errors.As(err, &e) && e.Code == "23505" { // unique_violation
+	if code(err) == "23505" { // unique_violation
 		return ErrTaken
 	}
 	return err

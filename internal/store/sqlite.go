@@ -58,8 +58,7 @@ func openSQLite(ctx context.Context, c Config) (_ engine, err error) {
 	// A checkpoint after 16,000 pages (64 MB) rather than 1,000: every organization has its pages in every index, so
 	// writes touch the same pages again and again, and each checkpoint writes every one of them.
 	e.db.SetMaxOpenConns(1)
-	spell := strings.NewReplacer("{{blob}}", "BLOB", "{{name}}", "TEXT", "{{seq}}", "seq INTEGER PRIMARY KEY", "{{clustered}}", " WITHOUT ROWID", "{{numbered}}", "", "{{and_numbered}}", "", "{{unnumbered}}", "")
-	if err := migrate(ctx, e.db, goose.DialectSQLite3, spell); err != nil {
+	if err := migrateSQLite(ctx, e.db, migrations); err != nil {
 		return nil, err
 	}
 	conn, err := e.db.Conn(ctx)
@@ -76,6 +75,14 @@ func openSQLite(ctx context.Context, c Config) (_ engine, err error) {
 	}
 	e.writer, err = startWriter(&sqliteConn{conn: conn})
 	return e, err
+}
+
+func migrateSQLite(ctx context.Context, db *sql.DB, migrations []string) error {
+	return migrate(ctx, db, dialect{name: goose.DialectSQLite3,
+		spell: strings.NewReplacer("{{blob}}", "BLOB", "{{name}}", "TEXT", "{{clustered}}", " WITHOUT ROWID",
+			"{{seq}}", "seq INTEGER PRIMARY KEY", "{{numbered}}", "", "{{and_numbered}}", "", "{{unnumbered}}", "", "{{concurrently}}", ""),
+		waited: func(error) bool { return false }, // nobody else is there
+	}, migrations)
 }
 
 const (
