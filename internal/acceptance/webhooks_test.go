@@ -174,6 +174,7 @@ func TestWebhooks(t *testing.T) {
 		}
 		must(t, "replay", o.ask(t, o.token, "POST webhooks/"+id+"/deliveries/"+d.ID+"/replay", ""), "200")
 		eventually(t, "it comes again", func() bool { return tokens.taken()[d.EventID] == 2 })
+		expectAt(t, "the log says so", o.ask(t, o.token, "GET events?type=integrations/webhook_updated&order=newest&limit=1", ""), "data.0.metadata.replayed", d.EventID)
 
 		// Rotated with a grace: what is sent passes with either secret; after it with the new one alone.
 		rotated := must(t, "rotate", o.ask(t, o.token, "POST webhooks/"+id+"/rotate", `{"grace_seconds":3600}`), "200").at("secret")

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/counterfoil/counterfoil"
@@ -19,9 +20,41 @@ import (
 const (
 	exportPage   = 1000             // events read and sent at a time: what a download holds in memory
 	exportPace   = 60 * time.Second // that a reader may take for so many
-	mostExports  = 8                // at a time
+	mostExports  = 32               // at a time
+	exportsEach  = 4                // of them of one organization
 	exportsRetry = 10 * time.Second
 )
+
+// downloads are those that are running, by organization. The zero value has none.
+type downloads struct {
+	mu    sync.Mutex // guards what follows
+	all   int
+	those map[string]int
+}
+
+// begin takes a place for an organization; false: there is none.
+func (d *downloads) begin(org string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.all == mostExports || d.those[org] == exportsEach {
+		return false
+	}
+	if d.those == nil {
+		d.those = map[string]int{}
+	}
+	d.all++
+	d.those[org]++
+	return true
+}
+
+func (d *downloads) end(org string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.all--
+	if d.those[org]--; d.those[org] == 0 {
+		delete(d.those, org)
+	}
+}
 
 // exportActivity sends what the list shows as a file, oldest first and as it is read: its size does not matter. One that
 // breaks off is cut, so that it does not look whole.
@@ -30,11 +63,10 @@ func (v *visit) exportActivity() error {
 	if l.form.bad() {
 		return v.show(422, "Activity log", activityPage(v, l))
 	}
-	if v.c.exports.Add(1) > mostExports {
-		v.c.exports.Add(-1)
+	if !v.c.exports.begin(v.org()) {
 		return web.RetryIn(counterfoil.Refuse(counterfoil.CodeRateLimited, "Too many downloads are running. Try again in a moment."), exportsRetry)
 	}
-	defer v.c.exports.Add(-1)
+	defer v.c.exports.end(v.org())
 	q := l.query
 	q.Newest, q.Cursor, q.Limit = false, "", exportPage
 	if now := v.now(); q.To.After(now) {

@@ -14,7 +14,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/a-h/templ"
@@ -43,7 +42,7 @@ type Config struct {
 type Console struct {
 	Config
 	assets  assets
-	exports atomic.Int32 // downloads that are running
+	exports downloads
 }
 
 // New makes a Console.

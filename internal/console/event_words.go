@@ -114,6 +114,8 @@ func eventOccasion(e *counterfoil.Event) string {
 		return "Deleted the webhook %s"
 	case m["secret"] != nil:
 		return "Gave the webhook %s another secret"
+	case m["replayed"] != nil:
+		return "Sent an event to the webhook %s again"
 	}
 	return ""
 }

@@ -71,6 +71,7 @@ func (r *Registry) ReplayDelivery(ctx context.Context, c Caller, org, webhook, i
 		}
 		d.Status, d.Attempts, d.NextAt = counterfoil.DeliveryPending, 0, w.tx.Now()
 		out = deliveryFace(&d)
+		w.recordWebhook(&h, map[string]any{"replayed": d.Event, "delivery": d.ID})
 		return w.tx.UpdateDelivery(d)
 	})
 	return out, err

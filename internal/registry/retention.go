@@ -91,8 +91,7 @@ const (
 	secondsOfDay   = 24 * 60 * 60
 )
 
-// Retain removes what organizations keep no longer from their logs, in portions. The server calls it about once a second,
-// never beside CountBlocks.
+// Retain removes what organizations keep no longer from their logs, in portions. The server calls it about once a second.
 func (r *Registry) Retain(ctx context.Context) error {
 	at := &r.retaining
 	now := r.Store.Now()

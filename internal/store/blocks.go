@@ -102,44 +102,71 @@ func (s *Store) countSome(ctx context.Context, b *blocks) (more bool, err error)
 
 // fillBlocks writes the blocks of an organization that are full, and returns how many entries are left over.
 func (s *Store) fillBlocks(ctx context.Context, org string) (left int64, wrote bool, err error) {
-	const together = 16
 	for {
-		var full []talliedBlock
-		err := s.View(ctx, org, func(tx *Tx) error {
-			last, err := tx.lastInBlock()
-			for err == nil && len(full) < together {
-				var b talliedBlock
-				if b.block, err = tx.nextBlock(last); err != nil || b.n < blockSize {
-					left = b.n
-					break
-				}
-				b.tally, err = tx.tally(b.first, b.last)
-				full, last = append(full, b), b.last
-			}
-			return err
-		})
+		full, left, err := s.measureBlocks(ctx, org)
 		if err != nil || len(full) == 0 {
 			return left, wrote, err
 		}
-		err = s.Update(ctx, org, ForTokens, func(tx *Tx) error {
-			for _, b := range full {
-				if err := tx.insertBlock(b.block); err != nil {
-					return err
-				}
-				if err := tx.insertTally(b); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
+		if err := s.writeBlocks(ctx, org, full); err != nil {
 			return 0, wrote, err
 		}
 		wrote = true
-		if len(full) < together {
+		if len(full) < blocksTogether {
 			return left, wrote, nil
 		}
 	}
+}
+
+const blocksTogether = 16 // written in a transaction
+
+// measureBlocks returns the next blocks of an organization that are full, and how many entries are left over.
+func (s *Store) measureBlocks(ctx context.Context, org string) (full []talliedBlock, left int64, err error) {
+	err = s.View(ctx, org, func(tx *Tx) error {
+		full = nil
+		last, err := tx.lastInBlock()
+		for err == nil && len(full) < blocksTogether {
+			var b talliedBlock
+			if b.block, err = tx.nextBlock(last); err != nil || b.n < blockSize {
+				left = b.n
+				break
+			}
+			b.tally, err = tx.tally(b.first, b.last)
+			full, last = append(full, b), b.last
+		}
+		return err
+	})
+	return full, left, err
+}
+
+// writeBlocks writes blocks as they were measured, but those that are no longer so: another node that has just begun or
+// ceased to lead may have counted them, or removed of them. RemoveAnnounced takes the same lock, and the lowest numbers first.
+func (s *Store) writeBlocks(ctx context.Context, org string, full []talliedBlock) error {
+	return s.Update(ctx, org, ForRules, func(tx *Tx) error {
+		for _, b := range full {
+			next, err := tx.isNext(b.block)
+			if err != nil || !next {
+				return err
+			}
+			if err := tx.insertBlock(b.block); err != nil {
+				return err
+			}
+			if err := tx.insertTally(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// isNext reports whether a block lies behind every other, with its first entry, and so all of it, still there.
+func (tx *Tx) isNext(b block) (bool, error) {
+	last, err := tx.lastInBlock()
+	if err != nil || last >= b.first {
+		return false, err
+	}
+	var n int64
+	err = tx.q.row("SELECT COUNT(*) FROM events WHERE organization = $1 AND seq = $2", tx.org, b.first).Scan(&n)
+	return n > 0, err
 }
 
 func (tx *Tx) insertBlock(b block) error {

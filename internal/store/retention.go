@@ -121,8 +121,7 @@ func (tx *Tx) passExport(through int64) error {
 	return err
 }
 
-// RemoveAnnounced removes a portion of what was announced of an organization's entries; false: nothing is left to do. It
-// must not run beside CountBlocks.
+// RemoveAnnounced removes a portion of what was announced of an organization's entries; false: nothing is left to do.
 func (s *Store) RemoveAnnounced(ctx context.Context, org string) (more bool, err error) {
 	err = s.View(ctx, org, func(tx *Tx) error {
 		r, err := tx.removal()
@@ -137,7 +136,7 @@ func (s *Store) RemoveAnnounced(ctx context.Context, org string) (more bool, err
 	if err != nil || !more {
 		return false, err
 	}
-	err = s.Update(ctx, org, ForTokens, func(tx *Tx) error {
+	err = s.Update(ctx, org, ForRules, func(tx *Tx) error {
 		r, err := tx.removal()
 		if err != nil {
 			return err

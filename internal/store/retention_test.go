@@ -121,6 +121,52 @@ func readWindow(t *testing.T, s *fixture, org string, w Window) (events []counte
 }
 
 // TestRetentionTampering: nothing of an entry can be made away with as if the retention had done it.
+// TestBlocksMeasuredBeforeARemoval: blocks that were measured before entries were removed, or that somebody else has written
+// meanwhile, are not written as they were.
+func TestBlocksMeasuredBeforeARemoval(t *testing.T) {
+	each(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		write := func(n int) {
+			s.write(t, "org_a", func(tx *Tx) error {
+				for range n {
+					tx.Append(counterfoil.Event{Type: "login", Action: "in", User: counterfoil.EventUser{UUID: "person"}})
+				}
+				return nil
+			})
+		}
+		write(1000)
+		s.later(24 * time.Hour)
+		cut := s.Now()
+		write(2 * blockSize)
+		full, _, err := s.measureBlocks(t.Context(), "org_a")
+		if err != nil || len(full) != 2 {
+			t.Fatal(len(full), err)
+		}
+		announce(t, s, "org_a", cut)
+		removeAll(t, s, "org_a")
+		if err := s.writeBlocks(t.Context(), "org_a", full); err != nil {
+			t.Fatal(err)
+		}
+		const left = 2*blockSize + 1 // and the word of the removal
+		var users int64 = 2 * blockSize
+		if _, total, err := readWindow(t, s, "org_a", Window{Until: math.MaxInt64, Limit: 1}); err != nil || total != left {
+			t.Errorf("after the removal %d entries, want %d (%v)", total, left, err)
+		}
+		again, _, err := s.measureBlocks(t.Context(), "org_a")
+		if err != nil || len(again) == 0 {
+			t.Fatal(len(again), err)
+		}
+		for range 2 { // the second time they are there
+			if err := s.writeBlocks(t.Context(), "org_a", again); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, total, err := readWindow(t, s, "org_a", Window{Until: math.MaxInt64, Limit: 1, Users: []string{"person"}}); err != nil || total != users {
+			t.Errorf("counted anew, %d entries of the person, want %d (%v)", total, users, err)
+		}
+	})
+}
+
 func TestRetentionTampering(t *testing.T) {
 	each(t, func(t *testing.T, config Config) {
 		s := open(t, config)

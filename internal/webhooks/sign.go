@@ -134,8 +134,21 @@ func retryAfter(value string, now counterfoil.Instant) int64 {
 	return min(max(seconds, 0), mostAfter)
 }
 
-// Test sends a webhook an event that stands in no log, and says what came of it.
+// testsAtOnce are the tests that may run at a time, one of each organization.
+const testsAtOnce = 8
+
+// Test sends a webhook an event that stands in no log, and says what came of it. rate_limited: a test of the organization's
+// is under way, or too many of others' are.
 func (s *Sender) Test(ctx context.Context, w store.Webhook) (counterfoil.DeliveryAttempt, error) {
+	if _, busy := s.testing.LoadOrStore(w.Organization, true); busy {
+		return counterfoil.DeliveryAttempt{}, counterfoil.Refuse(counterfoil.CodeRateLimited, "A test of one of the organization's webhooks is under way. Wait for its end.")
+	}
+	defer s.testing.Delete(w.Organization)
+	if s.tests.Add(1) > testsAtOnce {
+		s.tests.Add(-1)
+		return counterfoil.DeliveryAttempt{}, counterfoil.Refuse(counterfoil.CodeRateLimited, "Too many tests of webhooks are under way. Try again in a moment.")
+	}
+	defer s.tests.Add(-1)
 	e := counterfoil.Event{ID: store.NewID("evt"), OrganizationID: w.Organization, Type: "integrations", Action: "webhook_test", Timestamp: s.Store.Now().Time(),
 		Actor: counterfoil.Actor{Kind: "system"}, Initiator: "test", Target: counterfoil.Target{Kind: "webhook", ID: w.ID, Name: w.Name}, Metadata: json.RawMessage("{}")}
 	o, err := s.attempt(ctx, &w, &e)

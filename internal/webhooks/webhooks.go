@@ -7,8 +7,10 @@ package webhooks
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/counterfoil/counterfoil"
@@ -30,14 +32,18 @@ type Config struct {
 type Sender struct {
 	Config
 
-	seen   int64               // the number of the log's entry up to which every webhook has looked
+	seen   int64               // the number of the log's entry up to which every webhook has looked, but those in behind
 	caught bool                // seen is known: every webhook was looked at once
+	behind map[string]bool     // organizations whose webhooks could not look the last time
 	pruned counterfoil.Instant // when old deliveries were forgotten last
 	turn   string              // the webhook that was begun with last
 
 	mu   sync.Mutex // guards busy
 	busy map[string]bool
 	at   sync.WaitGroup
+
+	testing sync.Map     // organizations whose webhook is being tested
+	tests   atomic.Int32 // that are under way
 }
 
 // New makes a Sender.
@@ -45,7 +51,7 @@ func New(c Config) *Sender {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	return &Sender{Config: c, busy: map[string]bool{}}
+	return &Sender{Config: c, busy: map[string]bool{}, behind: map[string]bool{}}
 }
 
 const (
@@ -78,19 +84,22 @@ func (s *Sender) Run(ctx context.Context) {
 }
 
 // look turns what was written since the last time into deliveries. The first time every webhook is asked; later those of
-// the organizations that have written.
+// the organizations that have written, and those that could not look the last time: one that fails holds up no other.
 func (s *Sender) look(ctx context.Context) error {
 	last, err := s.Store.LastEvent(ctx)
-	if err != nil || s.caught && last == s.seen {
+	if err != nil || s.caught && last == s.seen && len(s.behind) == 0 {
 		return err
 	}
-	var orgs []string
+	orgs := map[string]bool{}
 	err = s.Store.View(ctx, "", func(tx *store.Tx) error {
 		any, err := tx.AnyListening()
 		if err != nil || !any || !s.caught {
 			return err
 		}
-		orgs, err = tx.Written(s.seen, last)
+		written, err := tx.Written(s.seen, last)
+		for _, org := range written {
+			orgs[org] = true
+		}
 		return err
 	})
 	if err != nil {
@@ -101,23 +110,43 @@ func (s *Sender) look(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, org := range orgs {
-		var hooks []store.Webhook
-		err := s.Store.View(ctx, org, func(tx *store.Tx) (err error) {
-			hooks, err = tx.Webhooks()
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for _, w := range hooks {
-			if err := s.enqueue(ctx, w); err != nil {
+	maps.Copy(orgs, s.behind)
+	for org := range orgs {
+		if err := s.lookAt(ctx, org); err != nil {
+			if ctx.Err() != nil {
 				return err
 			}
+			s.putOff(org, err)
+			continue
 		}
+		delete(s.behind, org)
 	}
 	s.seen, s.caught = last, true
 	return nil
+}
+
+// lookAt has every webhook of an organization look.
+func (s *Sender) lookAt(ctx context.Context, org string) error {
+	var hooks []store.Webhook
+	err := s.Store.View(ctx, org, func(tx *store.Tx) (err error) {
+		hooks, err = tx.Webhooks()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, w := range hooks {
+		if err := s.enqueue(ctx, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putOff has an organization looked at again the next time.
+func (s *Sender) putOff(org string, err error) {
+	s.behind[org] = true
+	s.Logger.Warn("looking for what is to be sent to an organization's webhooks; it is tried again", "organization", org, "error", err)
 }
 
 // catchUp asks every webhook that has not looked at the last entry.
@@ -133,7 +162,10 @@ func (s *Sender) catchUp(ctx context.Context, last int64) error {
 		}
 		for _, w := range hooks {
 			if err := s.enqueue(ctx, w); err != nil {
-				return err
+				if ctx.Err() != nil {
+					return err
+				}
+				s.putOff(w.Organization, err)
 			}
 			after = w.ID
 		}
