@@ -173,6 +173,21 @@ func (c *cache) evict(id [12]byte, revoked bool) {
 	}
 }
 
+// forget removes the records of one organization.
+func (c *cache) forget(org string) {
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		s.generation++
+		for id, e := range s.records {
+			if e.home.org.id == org {
+				delete(s.records, id)
+			}
+		}
+		s.mu.Unlock()
+	}
+}
+
 func (c *cache) purge() {
 	for i := range c.shards {
 		s := &c.shards[i]

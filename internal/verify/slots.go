@@ -136,6 +136,18 @@ func (s *slots) emptyOwner(id, org string) {
 	}
 }
 
+// emptyWithin empties an organization's slot and those of its members.
+func (s *slots) emptyWithin(org string) {
+	s.emptyOrg(org)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for key, o := range s.owners {
+		if key.org == org {
+			o.empty()
+		}
+	}
+}
+
 func (s *slots) emptyAll() {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

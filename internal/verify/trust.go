@@ -76,22 +76,35 @@ func parseStored(text string) (*counterfoil.Catalogue, error) {
 
 // follow brings memory up to date with entries of the log that any node has written.
 func (v *Verifier) follow(events []counterfoil.Event) error {
+	strange := map[string]bool{} // organizations: once for all that a newer version did to one
 	for i := range events {
-		if events[i].Target.Kind == "catalogue" {
+		e := &events[i]
+		switch {
+		case e.Target.Kind == "catalogue":
 			if err := v.renewCatalogue(context.Background()); err != nil {
 				return err
 			}
-			continue
+		case defectEviction:
+		case !v.apply(e):
+			strange[e.OrganizationID] = true
 		}
-		if !defectEviction {
-			v.Apply(&events[i])
-		}
+	}
+	for org := range strange {
+		v.forget(org)
 	}
 	return nil
 }
 
 // Apply brings the caches up to date with one entry of the log. It must have returned before the change is acknowledged.
 func (v *Verifier) Apply(e *counterfoil.Event) {
+	if !v.apply(e) {
+		v.forget(e.OrganizationID)
+	}
+}
+
+// apply reports whether this version knows what an entry is about. What a later version adds, and verdicts go by, must be
+// of a kind that this one does not know.
+func (v *Verifier) apply(e *counterfoil.Event) (known bool) {
 	switch e.Target.Kind {
 	case "token":
 		if id, ok := bareID(e.Target.ID); ok && e.Action != "token_refused" {
@@ -101,7 +114,22 @@ func (v *Verifier) Apply(e *counterfoil.Event) {
 		v.slots.emptyOwner(e.Target.ID, e.OrganizationID)
 	case "organization", "policy", "ip_filter", "role":
 		v.slots.emptyOrg(e.OrganizationID)
+	case "catalogue", // see follow; whoever applies one puts it in force
+		"", "session", "passkey", "export", "webhook", "provider_key": // no verdict goes by these
+	default:
+		return false
 	}
+	return true
+}
+
+// forget forgets all that is known of one organization; of the instance: everything.
+func (v *Verifier) forget(org string) {
+	if org == "" {
+		v.Purge()
+		return
+	}
+	v.slots.emptyWithin(org)
+	v.cache.forget(org)
 }
 
 // Purge forgets everything.
