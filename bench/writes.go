@@ -63,8 +63,14 @@ func (b *bench) writes() error {
 	if err != nil {
 		return err
 	}
+	if err := p.stop(); err != nil {
+		return err
+	}
 	b.report.add(row{what: "SQLite, creates, 64 clients", value: made.text(), beside: fmt.Sprintf("fdatasync %.0f/s", made.raw[0]), ratio: made.ratio[0], unit: "×", gate: 3, wish: 8, least: true})
 	b.report.note("", "", fmt.Sprintf("%.2f × SQLite's single-row commits %.0f/s", made.ratio[1], made.raw[1]))
+	if err := b.boundsOfCreates(w, creates); err != nil {
+		return err
+	}
 	b.report.note("SQLite, revokes, 64 clients", gone.text(), fmt.Sprintf("%.2f × fdatasync %.0f/s", gone.ratio[0], gone.raw[0]))
 	b.report.note("", "", fmt.Sprintf("%.2f × SQLite's single-row commits %.0f/s", gone.ratio[1], gone.raw[1]))
 	return b.postgresWrites()
