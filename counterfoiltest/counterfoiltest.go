@@ -55,6 +55,7 @@ roles:
 // error. It is safe for concurrent use, but for Stop and Restart.
 type Server struct {
 	URL, AdminURL string
+	EnvoyAddress  string // of Envoy's external authorization, where WithConfig has it listen
 
 	Organization struct{ ID, Slug string }
 	Owner        struct{ ID, Email string } // a member of Organization
@@ -146,6 +147,9 @@ func (s *Server) start() {
 	s.config.Listen = strings.TrimPrefix(s.URL, "http://")
 	if s.AdminURL != "" {
 		s.config.AdminListen = strings.TrimPrefix(s.AdminURL, "http://")
+	}
+	if s.EnvoyAddress = running.EnvoyAddress; s.EnvoyAddress != "" {
+		s.config.EnvoyListen = s.EnvoyAddress
 	}
 	go func() { s.done <- running.Serve(ctx) }()
 }

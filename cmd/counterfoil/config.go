@@ -50,6 +50,7 @@ type storage struct {
 type service struct {
 	Listen                string        `setting:"" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the API. Default 127.0.0.1:8080."`
 	AdminListen           string        `setting:"" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address of /healthz, /readyz and /metrics; - for none. Default 127.0.0.1:8081."`
+	EnvoyListen           string        `setting:"" placeholder:"ADDR" help:"Address of Envoy's external authorization, gRPC. For Envoy alone: it is believed about clients' addresses. Default none."`
 	PublicURL             string        `setting:"" placeholder:"URL" help:"Where clients reach the API, if not at the address it listens on."`
 	TrustedProxies        []string      `setting:"" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed."`
 	OutgoingAllow         []string      `setting:"" placeholder:"CIDR" help:"Addresses beside public ones that customers may have called: collectors, webhooks. Only these by http://."`

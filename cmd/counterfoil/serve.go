@@ -34,7 +34,7 @@ Example:
 
 func (c *serveCmd) config(logger *slog.Logger) (config server.Config, err error) {
 	config = c.storage.config()
-	config.Listen, config.AdminListen, config.URL = c.Listen, c.AdminListen, c.PublicURL
+	config.Listen, config.AdminListen, config.EnvoyListen, config.URL = c.Listen, c.AdminListen, c.EnvoyListen, c.PublicURL
 	config.Lease, config.TrustedProxies, config.CacheTokens, config.OutgoingAllow = c.Lease, c.TrustedProxies, c.CacheTokens, c.OutgoingAllow
 	if config.ActivityRate = c.ActivityRatePerMinute; c.ActivityRatePerMinute == 0 {
 		config.ActivityRate = -1
@@ -95,11 +95,14 @@ func (c *serveCmd) announce(s *session, running *server.Server, logger *slog.Log
 		engine = "PostgreSQL"
 	}
 	if c.LogFormat == "json" {
-		logger.Info("serving", "api", running.URL, "admin", admin, "engine", engine, "data", c.Data)
+		logger.Info("serving", "api", running.URL, "admin", admin, "envoy", running.EnvoyAddress, "engine", engine, "data", c.Data)
 		return
 	}
 	if admin != "" {
 		admin = ", health and metrics at " + admin
+	}
+	if running.EnvoyAddress != "" {
+		admin += ", Envoy's authorization at " + running.EnvoyAddress
 	}
 	s.say("counterfoil: serving the API at %s%s; %s, data in %s; documentation at %[1]s/docs", running.URL, admin, engine, c.Data)
 }
@@ -139,8 +142,10 @@ func (c *serveCmd) explain(err error) error {
 	var op *net.OpError
 	if errors.Is(err, syscall.EADDRINUSE) && errors.As(err, &op) {
 		flag := "--listen"
-		if address, e := net.ResolveTCPAddr("tcp", c.AdminListen); e == nil && op.Addr != nil && op.Addr.String() == address.String() {
-			flag = "--admin-listen"
+		for name, given := range map[string]string{"--admin-listen": c.AdminListen, "--envoy-listen": c.EnvoyListen} {
+			if address, e := net.ResolveTCPAddr("tcp", given); e == nil && op.Addr != nil && op.Addr.String() == address.String() {
+				flag = name
+			}
 		}
 		return fmt.Errorf("the address %v is in use: stop what listens there, or choose another with %s ADDR", op.Addr, flag)
 	}

@@ -122,17 +122,17 @@ func setUp(t *testing.T, dir string) (systemToken string) {
 	return answer.SystemToken
 }
 
-// caddyfile writes the Caddyfile with the test's addresses and returns its name.
+// caddyfile writes examples/Caddyfile with the test's addresses and returns its name.
 func caddyfile(t *testing.T, listen, api, upstream string) string {
 	t.Helper()
-	text, err := os.ReadFile("Caddyfile")
+	text, err := os.ReadFile("../../examples/Caddyfile")
 	if err != nil {
 		t.Fatal(err)
 	}
 	conf := string(text)
 	for from, to := range map[string]string{"http://api.example.com {": "http://" + listen + " {", "127.0.0.1:8080 {": api + " {", "reverse_proxy 127.0.0.1:9000\n": "reverse_proxy " + upstream + "\n"} {
 		if strings.Count(conf, from) != 1 {
-			t.Fatalf("the Caddyfile has %q %d times", from, strings.Count(conf, from))
+			t.Fatalf("examples/Caddyfile has %q %d times", from, strings.Count(conf, from))
 		}
 		conf = strings.Replace(conf, from, to, 1)
 	}

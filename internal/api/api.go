@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/gateway"
 	"github.com/counterfoil/counterfoil/internal/providerjwt"
 	"github.com/counterfoil/counterfoil/internal/registry"
 	"github.com/counterfoil/counterfoil/internal/verify"
@@ -42,6 +43,7 @@ type API struct {
 	schemas huma.Registry
 	openAPI []byte
 
+	gate     gateway.Gate
 	waiting  atomic.Int64  // long polls and streams
 	draining chan struct{} // closed by Drain
 	rate     web.Rate      // of those who read activity
@@ -56,7 +58,8 @@ func New(c Config) (*API, error) {
 	if c.Checked == nil {
 		c.Checked = func(string, counterfoil.Code) {}
 	}
-	a := &API{Config: c, routes: routes(), draining: make(chan struct{}), rate: web.Rate{PerMinute: c.ActivityRate}}
+	checked := func(code counterfoil.Code) { c.Checked("authorize", code) }
+	a := &API{Config: c, gate: gateway.Gate{Verifier: c.Verifier, Proxies: c.Proxies, Checked: checked}, routes: routes(), draining: make(chan struct{}), rate: web.Rate{PerMinute: c.ActivityRate}}
 	for _, r := range a.routes {
 		if r.op == nil && !r.open {
 			return nil, fmt.Errorf("route %s %s does not say who may call it", r.method, r.path)
@@ -188,7 +191,7 @@ func (c *call) authenticate() error {
 		return err
 	}
 	v, err := c.API.authenticate(c.r, token, audience, c.route.op, &c.caller)
-	sayExpiry(c.w, &v)
+	gateway.SayExpiry(c.w.Header(), &v)
 	c.integration = v.Integration()
 	if err == nil && c.route.audience != "" {
 		err = c.throttle()
@@ -208,7 +211,7 @@ func (a *API) authenticate(r *http.Request, token string, audience counterfoil.A
 		return v, err
 	}
 	if !v.Active() {
-		return v, refusal(&v)
+		return v, gateway.Refusal(&v)
 	}
 	if !slices.Contains(op.Kinds, v.Kind()) && v.Kind() == counterfoil.KindIntegration {
 		return v, counterfoil.Refuse(counterfoil.CodeWrongAudience, "An integration token opens the Activity Logs API alone.")
@@ -218,15 +221,6 @@ func (a *API) authenticate(r *http.Request, token string, audience counterfoil.A
 	caller.KeyID, caller.Digest = v.Presented()
 	caller.Attempt.Permissions = nil
 	return v, nil
-}
-
-// refusal turns a verdict into an error. Its detail names the reference that an admin can open.
-func refusal(v *verify.Result) error {
-	detail := v.Message()
-	if v.Reference != "" {
-		detail += " Reference: " + v.Reference
-	}
-	return counterfoil.Refuse(v.Code, detail)
 }
 
 // org resolves the organization that the path names. A provider's key acts there from now on.

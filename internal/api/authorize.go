@@ -4,50 +4,24 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
-	"github.com/counterfoil/counterfoil"
-	"github.com/counterfoil/counterfoil/internal/verify"
+	"github.com/counterfoil/counterfoil/internal/gateway"
 	"github.com/counterfoil/counterfoil/internal/web"
 )
 
 // authorize answers nginx auth_request, Traefik ForwardAuth and Caddy forward_auth: 200 and headers, or 401, 403 or 503
 // and a problem; gateways turn any other status into a 500.
 func (a *API) authorize(w http.ResponseWriter, r *http.Request) {
-	v, err := a.authorized(r)
+	v, err := a.gate.Ask(r.Context(), asked(r))
 	if err != nil {
 		gatewayProblem(w, r, err)
 		return
 	}
-	a.Checked("authorize", v.Code)
-	if !v.Active() {
-		gatewayProblem(w, r, refusal(&v))
-		return
-	}
 	h := w.Header()
 	h["Cache-Control"] = noStore
-	h["X-Token-Id"] = []string{v.TokenID()}
-	if id, _ := v.Organization(); id != "" {
-		h["X-Organization-Id"] = []string{id}
-	}
-	if id, _ := v.Owner(); id != "" {
-		h["X-Owner-Id"] = []string{id}
-	}
-	h["X-Token-Permissions"] = []string{strings.Join(v.Permissions(), " ")}
-	if t := v.ExpiresAt(); t != nil {
-		h["Token-Expires-At"] = []string{t.Format(time.RFC3339)}
-	}
-	sayExpiry(w, &v)
+	gateway.Identify(h, &v)
+	gateway.SayExpiry(h, &v)
 	w.WriteHeader(http.StatusOK)
-}
-
-const expiresSoon = "Token-Expires-Soon"
-
-// sayExpiry names, in the header of an answer, when the token that was checked expires, where that is soon.
-func sayExpiry(w http.ResponseWriter, v *verify.Result) {
-	if at, soon := v.ExpiresSoon(); soon {
-		w.Header()[expiresSoon] = []string{at.Time().Format(time.RFC3339)}
-	}
 }
 
 // gatewayProblem writes a problem under one of the three statuses that gateways pass on; its code stays.
@@ -63,39 +37,32 @@ func gatewayProblem(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-func (a *API) authorized(r *http.Request) (v verify.Result, err error) {
-	q := verify.Request{Attempt: counterfoil.Attempt{Audience: counterfoil.AudienceProduct, IP: a.Proxies.ClientIP(r)}}
-	if q.Token, err = web.Credential(r); err != nil {
-		return v, err
-	}
+// asked reads the question from the query and the headers.
+func asked(r *http.Request) *gateway.Question {
+	q := &gateway.Question{Client: r}
 	if r.URL.RawQuery != "" {
-		values, err := url.ParseQuery(r.URL.RawQuery)
-		if err != nil {
-			return v, errUnclear
-		}
-		for name := range values {
-			if name != "permission" && strings.HasPrefix(name, "permission") {
-				return v, errUnclear // "permissions" would ask for nothing
-			}
-		}
-		if q.Strict, err = strictly(values); err != nil && !clientsQuery(r) {
-			return v, errUnclear
-		}
-		if q.Permissions = values["permission"]; len(q.Permissions) > 0 && clientsQuery(r) {
-			return v, errUnclear
-		}
+		q.Fault = readWords(r, q)
 	}
-	if len(q.Permissions) == 0 {
-		if q.Method, q.Path, err = endpointOf(r.Header); err != nil {
-			return v, err
-		}
+	if q.Fault == nil && len(q.Permissions) == 0 {
+		q.Method, q.Path, q.Fault = endpointOf(r.Header)
 	}
-	return a.Verifier.Verify(r.Context(), &q)
+	return q
 }
 
-// errUnclear refuses a request of which the gateway does not say clearly what is asked: a client may have added headers
-// of its own beside the gateway's.
-var errUnclear = counterfoil.Refuse(counterfoil.CodeMissingPermission, "The gateway does not say clearly which endpoint is asked for.")
+func readWords(r *http.Request, q *gateway.Question) error {
+	words, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return gateway.ErrUnclear
+	}
+	if q.Permissions, err = gateway.Permissions(words); err != nil {
+		return err
+	}
+	clients := clientsQuery(r)
+	if q.Strict, err = gateway.Strictly(words); err != nil && !clients || len(q.Permissions) > 0 && clients {
+		return gateway.ErrUnclear
+	}
+	return nil
+}
 
 // clientsQuery reports whether the query of the question is the one that the end client sent to the gateway: a gateway
 // that passes it on lets clients choose the permission that they are asked for.
@@ -115,31 +82,25 @@ func clientsQuery(r *http.Request) bool {
 func endpointOf(h http.Header) (method, path string, err error) {
 	method, ok := agreed(h, "X-Forwarded-Method", "X-Original-Method")
 	if !ok {
-		return "", "", errUnclear
+		return "", "", gateway.ErrUnclear
 	}
 	path, ok = agreed(h, "X-Forwarded-Uri", "X-Original-Uri")
 	if !ok {
-		return "", "", errUnclear
+		return "", "", gateway.ErrUnclear
 	}
 	if whole := h["X-Original-Url"]; len(whole) > 0 {
 		u, err := url.Parse(whole[0])
 		if err != nil || len(whole) > 1 {
-			return "", "", errUnclear
+			return "", "", gateway.ErrUnclear
 		}
 		target := u.EscapedPath()
 		if u.RawQuery != "" {
 			target += "?" + u.RawQuery
 		}
 		if path != "" && path != target {
-			return "", "", errUnclear
+			return "", "", gateway.ErrUnclear
 		}
 		path = target
-	}
-	if path == "" && method == "" {
-		return "", "", nil
-	}
-	if !strings.HasPrefix(path, "/") || method == "" {
-		return "", "", errUnclear
 	}
 	return method, path, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/gateway"
 	"github.com/counterfoil/counterfoil/internal/registry"
 	"github.com/counterfoil/counterfoil/internal/verify"
 	"github.com/counterfoil/counterfoil/internal/web"
@@ -19,14 +20,14 @@ func checkRoutes() []route {
 	return []route{
 		{method: post, path: "/v1/verify", op: registry.OpVerify, tag: tagCheck, status: 200, summary: "Check a token",
 			doc:     "Always 200 for a well-formed question. A credential of an organization gets answers about its own tokens; others are invalid_token.",
-			headers: []string{expiresSoon},
+			headers: []string{gateway.ExpiresSoon},
 			body:    reflect.TypeFor[counterfoil.Question](), answer: reflect.TypeFor[counterfoil.Verdict](), plain: func(a *API) http.HandlerFunc { return a.verify }},
 		{method: post, path: "/v1/verify/batch", op: registry.OpVerify, tag: tagCheck, status: 200, summary: "Check up to 100 tokens",
 			doc:  "The answers are in the order of the questions.",
 			body: reflect.TypeFor[batch](), answer: reflect.TypeFor[verdicts](), plain: func(a *API) http.HandlerFunc { return a.batch }},
 		{method: post, path: "/oauth2/introspect", op: registry.OpVerify, tag: tagCheck, status: 200, summary: "Introspect a token (RFC 7662)",
 			doc:     "The caller authenticates by Bearer or by HTTP Basic (user: token id, password: token).",
-			headers: []string{expiresSoon},
+			headers: []string{gateway.ExpiresSoon},
 			form:    []param{{name: "token", doc: "The token to check."}, {name: "token_type_hint", doc: "Not needed."}, {name: "ip", doc: "The end client's address."}, {name: "consistency", doc: "strict: go by the database as it is now."}},
 			answer:  reflect.TypeFor[introspection](), plain: func(a *API) http.HandlerFunc { return a.introspect }},
 		{method: post, path: "/oauth2/revoke", op: registry.OpRevokeSelf, tag: tagCheck, status: 200, summary: "Revoke a presented token (RFC 7009)",
@@ -36,7 +37,7 @@ func checkRoutes() []route {
 			doc: "Any method. The credential is the end client's. The permission comes from ?permission=, or from the catalogue's endpoints by " +
 				"X-Forwarded-Method and X-Forwarded-Uri, or X-Original-Method and X-Original-URI or X-Original-URL. 200 with headers, else 401, 403 or 503.",
 			query: []param{{name: "permission", doc: "What the token must hold; may be given more than once."}, {name: "consistency", doc: "strict: go by the database as it is now."}}, answer: reflect.TypeFor[none](),
-			headers: []string{"X-Token-Id", "X-Organization-Id", "X-Owner-Id", "X-Token-Permissions", "Token-Expires-At", expiresSoon}, plain: func(a *API) http.HandlerFunc { return a.authorize }},
+			headers: []string{"X-Token-Id", "X-Organization-Id", "X-Owner-Id", "X-Token-Permissions", "Token-Expires-At", gateway.ExpiresSoon}, plain: func(a *API) http.HandlerFunc { return a.authorize }},
 	}
 }
 
@@ -63,7 +64,7 @@ func (a *API) permit(r *http.Request, token string) (within string, err error) {
 		return "", err
 	}
 	if !v.Active() {
-		return "", refusal(&v)
+		return "", gateway.Refusal(&v)
 	}
 	within, _ = v.Organization()
 	return within, nil
@@ -140,7 +141,7 @@ func (a *API) verify(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.Checked("verify", v.Code)
-	sayExpiry(w, &v)
+	gateway.SayExpiry(w.Header(), &v)
 	buf := getBuffer()
 	*buf = append(appendVerdict((*buf)[:0], &v), '\n')
 	writeJSON(w, *buf)

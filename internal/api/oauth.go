@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/gateway"
 	"github.com/counterfoil/counterfoil/internal/registry"
 	"github.com/counterfoil/counterfoil/internal/verify"
 	"github.com/counterfoil/counterfoil/internal/web"
@@ -67,7 +68,7 @@ func (a *API) introspect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.Checked("introspect", v.Code)
-	sayExpiry(w, &v)
+	gateway.SayExpiry(w.Header(), &v)
 	buf := getBuffer()
 	*buf = append(appendIntrospection((*buf)[:0], &v), '\n')
 	writeJSON(w, *buf)
@@ -95,22 +96,10 @@ func (a *API) introspected(w http.ResponseWriter, r *http.Request) (v verify.Res
 		}
 		q.IP = parsed.Unmap().WithZone("")
 	}
-	if q.Strict, err = strictly(values); err != nil {
+	if q.Strict, err = gateway.Strictly(values); err != nil {
 		return v, err
 	}
 	return a.Verifier.Verify(r.Context(), &q)
-}
-
-// strictly reads the parameter consistency of a form or a query.
-func strictly(values url.Values) (bool, error) {
-	given := values["consistency"]
-	if len(given) == 0 {
-		return false, nil
-	}
-	if len(given) > 1 || given[0] != counterfoil.ConsistencyStrict {
-		return false, counterfoil.Refuse(counterfoil.CodeInvalidRequest, "The parameter consistency is strict, or left out.")
-	}
-	return true, nil
 }
 
 func appendIntrospection(b []byte, v *verify.Result) []byte {

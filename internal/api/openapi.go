@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/gateway"
 	"github.com/counterfoil/counterfoil/internal/web"
 )
 
@@ -158,7 +159,7 @@ func (a *API) describeRoute(doc *huma.OpenAPI, r *route, problem *huma.Schema) e
 		answer.Headers["ETag"] = &huma.Param{Description: "The version, for If-Match.", Schema: &huma.Schema{Type: huma.TypeString}}
 	}
 	if r.op != nil && r.plain == nil {
-		answer.Headers[expiresSoon] = &huma.Param{Description: "When the presented token expires, if that is within 14 days.", Schema: &huma.Schema{Type: huma.TypeString}}
+		answer.Headers[gateway.ExpiresSoon] = &huma.Param{Description: "When the presented token expires, if that is within 14 days.", Schema: &huma.Schema{Type: huma.TypeString}}
 	}
 	for _, name := range r.headers {
 		answer.Headers[name] = &huma.Param{Schema: &huma.Schema{Type: huma.TypeString}}

@@ -37,7 +37,9 @@ var floors = []archtest.Rule{
 
 	{Package: "internal/webhooks", Floor: 3, May: "root internal/outgoing internal/secret internal/store"},
 	{Package: "internal/notices", Floor: 3, May: "root judge internal/mail internal/rules internal/store"},
-	{Package: "internal/api", Floor: 4, May: "root judge internal/providerjwt internal/registry internal/verify internal/web", Modules: true},
+	{Package: "internal/gateway", Floor: 4, May: "root internal/verify internal/web"},
+	{Package: "internal/envoy", Floor: 4, May: "root internal/gateway internal/verify internal/web", Modules: true},
+	{Package: "internal/api", Floor: 4, May: "root judge internal/gateway internal/providerjwt internal/registry internal/verify internal/web", Modules: true},
 	{Package: "internal/console", Floor: 4, May: "root internal/identity internal/registry internal/web", Modules: true},
 
 	{Package: "internal/server", Floor: 5, May: "anything", Modules: true},

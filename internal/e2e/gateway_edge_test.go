@@ -76,22 +76,24 @@ func readings(target string) []string {
 	return all
 }
 
+// tricks are paths that some server may read as /api/admin, which the token in these tests does not open.
+var tricks = []string{
+	"/api/devices/..%2fadmin", "/api/devices/..%2Fadmin", "/api/devices/%2e%2e/admin", "/api/devices/%2e%2e%2fadmin", "/api/devices/.%2e/admin",
+	"/api/devices/../admin", "/api/devices/7/../../admin", "/api/devices/./../admin", "/api/./admin", "/api//admin", "//api/admin", "///api/admin",
+	"/api/devices//..//admin", "/api/devices/%252e%252e%252fadmin", "/api/devices/..%252fadmin", "/api/devices/..;/admin", "/api/devices/;x/../admin",
+	`/api/devices/..\admin`, "/api/devices/..%5cadmin", "/api/devices/%2e%2e%5cadmin", "/api/devices/..%c0%afadmin", "/api/devices/%c0%ae%c0%ae/admin",
+	"/api/admin#/../devices", "/api/admin%23/../devices/7", "/api/admin?/../devices/7", "/api/admin%3f/../../devices/7", "/api/admin;/api/devices/7",
+	"/api/%61dmin", "/API/ADMIN", "/api/admin/", "/api/admin%00", "/api/devices/7%00/../../admin", "/api/devices/..%00/admin", "/api/admin%20", "/api/admin.",
+	"http://api.example.com/api/admin", "http://elsewhere.example/api/devices/../admin", "/api/devices/%2E%2E/admin", "/api/devices/..%u2215admin",
+	"/api/devices/..%ef%bc%8fadmin", "/./api/admin", "/%2e/api/admin", "/x/..%2fapi/admin", "/api/devices/%09../admin", "/api/sites/../devices/..%2fadmin",
+	"/_counterfoil", "/%5fcounterfoil", "//_counterfoil", "/_counterfoil?x", "/v1/authorize", "@counterfoil_refusal", "/@counterfoil_refusal",
+}
+
 // However a path is written, no reading of what comes upstream is one that the token does not open.
 func TestGatewayPaths(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t)
 	made := g.create(t, counterfoil.Draft{Permissions: []string{"devices:read"}})
-	tricks := []string{
-		"/api/devices/..%2fadmin", "/api/devices/..%2Fadmin", "/api/devices/%2e%2e/admin", "/api/devices/%2e%2e%2fadmin", "/api/devices/.%2e/admin",
-		"/api/devices/../admin", "/api/devices/7/../../admin", "/api/devices/./../admin", "/api/./admin", "/api//admin", "//api/admin", "///api/admin",
-		"/api/devices//..//admin", "/api/devices/%252e%252e%252fadmin", "/api/devices/..%252fadmin", "/api/devices/..;/admin", "/api/devices/;x/../admin",
-		`/api/devices/..\admin`, "/api/devices/..%5cadmin", "/api/devices/%2e%2e%5cadmin", "/api/devices/..%c0%afadmin", "/api/devices/%c0%ae%c0%ae/admin",
-		"/api/admin#/../devices", "/api/admin%23/../devices/7", "/api/admin?/../devices/7", "/api/admin%3f/../../devices/7", "/api/admin;/api/devices/7",
-		"/api/%61dmin", "/API/ADMIN", "/api/admin/", "/api/admin%00", "/api/devices/7%00/../../admin", "/api/devices/..%00/admin", "/api/admin%20", "/api/admin.",
-		"http://api.example.com/api/admin", "http://elsewhere.example/api/devices/../admin", "/api/devices/%2E%2E/admin", "/api/devices/..%u2215admin",
-		"/api/devices/..%ef%bc%8fadmin", "/./api/admin", "/%2e/api/admin", "/x/..%2fapi/admin", "/api/devices/%09../admin", "/api/sites/../devices/..%2fadmin",
-		"/_counterfoil", "/%5fcounterfoil", "//_counterfoil", "/_counterfoil?x", "/v1/authorize", "@counterfoil_refusal", "/@counterfoil_refusal",
-	}
 	refused := 0
 	for _, target := range tricks {
 		r := g.send(t, request{line: "GET " + target, headers: []string{bearer(made.Secret)}})

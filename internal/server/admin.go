@@ -19,7 +19,7 @@ type metrics struct {
 	checks   map[string]map[counterfoil.Code]prometheus.Counter
 }
 
-var surfaces = []string{"verify", "batch", "introspect", "authorize"}
+var surfaces = []string{"verify", "batch", "introspect", "authorize", "envoy"}
 
 var verdictCodes = []counterfoil.Code{
 	counterfoil.CodeOK, counterfoil.CodeInvalidToken, counterfoil.CodeWrongDataCenter, counterfoil.CodeTokenRevoked, counterfoil.CodeTokenPaused,

@@ -8,8 +8,11 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/api"
 	"github.com/counterfoil/counterfoil/internal/console"
+	"github.com/counterfoil/counterfoil/internal/envoy"
+	"github.com/counterfoil/counterfoil/internal/gateway"
 	"github.com/counterfoil/counterfoil/internal/web"
 )
 
@@ -17,12 +20,20 @@ import (
 type Server struct {
 	*Core
 	URL, AdminURL string // where it listens
+	EnvoyAddress  string // host and port; empty: nowhere
 	listeners     []*listener
 }
 
+// listener serves until ctx ends, and gives what is under way drain to finish. It owns the net.Listener.
 type listener struct {
 	net.Listener
-	server *http.Server
+	serve func(ctx context.Context, ln net.Listener, drain time.Duration) error
+}
+
+func (l *listener) http(s *http.Server) {
+	l.serve = func(ctx context.Context, ln net.Listener, drain time.Duration) error {
+		return web.Serve(ctx, s, ln, drain)
+	}
 }
 
 // Start opens the service and its listeners. Serve runs them.
@@ -86,17 +97,32 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	l.server = web.NewServer(core.front(a.Handler(), a.Roots(), shown))
-	l.server.RegisterOnShutdown(a.Drain)
+	public := web.NewServer(core.front(a.Handler(), a.Roots(), shown))
+	public.RegisterOnShutdown(a.Drain)
+	l.http(public)
 	if core.Config.AdminListen != "-" {
 		l, err := s.listen(core.Config.AdminListen)
 		if err != nil {
 			return nil, err
 		}
-		s.AdminURL, l.server = l.url(), web.NewServer(core.adminHandler())
+		s.AdminURL = l.url()
+		l.http(web.NewServer(core.adminHandler()))
+	}
+	if core.Config.EnvoyListen != "" {
+		l, err := s.listen(core.Config.EnvoyListen)
+		if err != nil {
+			return nil, err
+		}
+		s.EnvoyAddress = l.Addr().String()
+		l.serve = envoy.New(core.envoy(proxies)).Serve
 	}
 	core.push()
 	return s, nil
+}
+
+func (c *Core) envoy(proxies web.Proxies) envoy.Config {
+	checked := func(code counterfoil.Code) { c.metrics.checked("envoy", code) }
+	return envoy.Config{Gate: &gateway.Gate{Verifier: c.Verifier, Proxies: proxies, Checked: checked}, Ready: c.ready.Load, Logger: c.Config.Logger}
 }
 
 func (s *Server) listen(address string) (*listener, error) {
@@ -128,7 +154,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer cancel()
 	failed := make(chan error, len(s.listeners))
 	for _, l := range s.listeners {
-		go func() { failed <- web.Serve(ctx, l.server, l.Listener, drain) }()
+		go func() { failed <- l.serve(ctx, l.Listener, drain) }()
 	}
 	var errs []error
 	for range s.listeners {

@@ -39,6 +39,7 @@ type Config struct {
 
 	Listen      string // address of the API; default 127.0.0.1:8080
 	AdminListen string // address of health and metrics; default 127.0.0.1:8081; "-" for none
+	EnvoyListen string // address of Envoy's external authorization; default none
 	URL         string // where clients reach the API; default http://<listen>
 
 	Prefix         string // of this instance's tokens; default cfl

@@ -26,7 +26,7 @@ func Wrap(h http.Handler, o Options) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		res := &response{ResponseWriter: w, log: log}
-		res.id[0] = newRequestID()
+		res.id[0] = NewRequestID()
 		res.baseline(w.Header())
 		debugging := log.Enabled(r.Context(), slog.LevelDebug)
 		var began time.Time
@@ -133,8 +133,8 @@ func Logger(w http.ResponseWriter) *slog.Logger {
 	}
 }
 
-// newRequestID is 16 characters of 80 random bits: it names a request, it guards nothing.
-func newRequestID() string {
+// NewRequestID is 16 characters of 80 random bits: it names a request, it guards nothing.
+func NewRequestID() string {
 	const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 	var id [16]byte
 	for half := range 2 {

@@ -1,0 +1,124 @@
+// Package gateway is the question that a gateway asks before it lets a client's request through, the same whether it
+// comes over HTTP or over gRPC: the credential is the end client's, the words about it are the gateway's. It refuses to
+// know how the question travelled, and it never guesses what a gateway meant.
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/verify"
+	"github.com/counterfoil/counterfoil/internal/web"
+)
+
+// Gate answers. Verifier is required.
+type Gate struct {
+	Verifier *verify.Verifier
+	Proxies  web.Proxies
+	Checked  func(counterfoil.Code) // is told the outcome of every check; may be nil
+}
+
+// Question is what a gateway asks about one request.
+type Question struct {
+	// Client is read for its headers and its RemoteAddr alone: the credential, and the way that the request came.
+	Client       *http.Request
+	Permissions  []string // each must be held; without any the endpoint decides
+	Method, Path string   // the endpoint, as the client wrote it; both empty: is the token good at all
+	Strict       bool     // go by the database as it is now
+	Fault        error    // what is unclear about the question; a request without a credential hears of that first
+}
+
+// Ask judges. The error is a refusal (*counterfoil.Error) or says that nobody knows; only a nil error lets anybody in.
+func (g *Gate) Ask(ctx context.Context, q *Question) (v verify.Result, err error) {
+	r := verify.Request{Strict: q.Strict, Attempt: counterfoil.Attempt{
+		Audience: counterfoil.AudienceProduct, IP: g.Proxies.ClientIP(q.Client), Permissions: q.Permissions,
+	}}
+	if r.Token, err = web.Credential(q.Client); err != nil {
+		return v, err
+	}
+	if q.Fault != nil {
+		return v, q.Fault
+	}
+	if len(q.Permissions) == 0 {
+		if r.Method, r.Path = q.Method, q.Path; (r.Method != "" || r.Path != "") && (r.Method == "" || !strings.HasPrefix(r.Path, "/")) {
+			return v, ErrUnclear
+		}
+	}
+	if v, err = g.Verifier.Verify(ctx, &r); err != nil {
+		return v, err
+	}
+	if g.Checked != nil {
+		g.Checked(v.Code)
+	}
+	if !v.Active() {
+		return v, Refusal(&v)
+	}
+	return v, nil
+}
+
+// ErrUnclear refuses a request of which the gateway does not say clearly what is asked: a client may have added headers
+// of its own beside the gateway's.
+var ErrUnclear = counterfoil.Refuse(counterfoil.CodeMissingPermission, "The gateway does not say clearly which endpoint is asked for.")
+
+// Permissions reads the gateway's word permission. A name that only begins so is refused: "permissions" would ask for nothing.
+func Permissions(words url.Values) ([]string, error) {
+	for name := range words {
+		if name != "permission" && strings.HasPrefix(name, "permission") {
+			return nil, ErrUnclear
+		}
+	}
+	return words["permission"], nil
+}
+
+// Strictly reads the word consistency, for every question that has it.
+func Strictly(words url.Values) (bool, error) {
+	given := words["consistency"]
+	if len(given) == 0 {
+		return false, nil
+	}
+	if len(given) > 1 || given[0] != counterfoil.ConsistencyStrict {
+		return false, counterfoil.Refuse(counterfoil.CodeInvalidRequest, "The parameter consistency is strict, or left out.")
+	}
+	return true, nil
+}
+
+// Refusal turns a verdict into an error. Its detail names the reference that an admin can open.
+func Refusal(v *verify.Result) error {
+	detail := v.Message()
+	if v.Reference != "" {
+		detail += " Reference: " + v.Reference
+	}
+	return counterfoil.Refuse(v.Code, detail)
+}
+
+// IdentityHeaders are those that tell the API behind the gateway who is calling.
+var IdentityHeaders = [...]string{"X-Token-Id", "X-Organization-Id", "X-Owner-Id", "X-Token-Permissions", "Token-Expires-At"}
+
+// Identify sets IdentityHeaders, each where there is one.
+func Identify(h http.Header, v *verify.Result) {
+	h["X-Token-Id"] = []string{v.TokenID()}
+	if id, _ := v.Organization(); id != "" {
+		h["X-Organization-Id"] = []string{id}
+	}
+	if id, _ := v.Owner(); id != "" {
+		h["X-Owner-Id"] = []string{id}
+	}
+	h["X-Token-Permissions"] = []string{strings.Join(v.Permissions(), " ")}
+	if t := v.ExpiresAt(); t != nil {
+		h["Token-Expires-At"] = []string{t.Format(time.RFC3339)}
+	}
+}
+
+// ExpiresSoon is the header that tells a client when its token expires, where that is soon.
+const ExpiresSoon = "Token-Expires-Soon"
+
+// SayExpiry sets ExpiresSoon for the token that was checked.
+func SayExpiry(h http.Header, v *verify.Result) {
+	if at, soon := v.ExpiresSoon(); soon {
+		h[ExpiresSoon] = []string{at.Time().Format(time.RFC3339)}
+	}
+}
