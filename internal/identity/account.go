@@ -46,6 +46,24 @@ func (i *Identity) Account(ctx context.Context, s Session) (a Account, err error
 	return a, err
 }
 
+// HasWayIn reports whether a person (usr_…) has a password or a passkey.
+func (i *Identity) HasWayIn(ctx context.Context, user string) (has bool, err error) {
+	err = i.Store.View(ctx, "", func(tx *store.Tx) error {
+		has, err = wayIn(tx, user)
+		return err
+	})
+	return has, err
+}
+
+// wayIn reports whether a person has a password or a passkey.
+func wayIn(tx *store.Tx, user string) (bool, error) {
+	if _, found, err := tx.Password(user); err != nil || found {
+		return found, err
+	}
+	keys, err := tx.Passkeys(user)
+	return len(keys) > 0, err
+}
+
 // Passkey is a passkey of a person.
 type Passkey struct {
 	ID, Name  string

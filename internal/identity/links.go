@@ -156,11 +156,8 @@ func (i *Identity) invitation(tx *store.Tx, digest []byte, find func(string, []b
 // established reports whether a person exists beyond the one organization: they can sign in, or another organization has
 // them as more than invited. Then nobody but themselves gives them a password.
 func (i *Identity) established(tx *store.Tx, user, organization string) (bool, error) {
-	if _, found, err := tx.Password(user); err != nil || found {
-		return found, err
-	}
-	if keys, err := tx.Passkeys(user); err != nil || len(keys) > 0 {
-		return true, err
+	if has, err := wayIn(tx, user); err != nil || has {
+		return has, err
 	}
 	return i.elsewhere(tx, user, organization)
 }
