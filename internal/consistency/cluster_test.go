@@ -31,7 +31,6 @@ const (
 // cluster is three processes on one database, each behind a proxy of its own.
 type cluster struct {
 	t        *testing.T
-	binary   string
 	database *postgrestest.Server
 	dir      string
 	nodes    [nodes]*node
@@ -42,6 +41,7 @@ type cluster struct {
 }
 
 type node struct {
+	binary  string // to be started next
 	address string
 	admin   string
 	url     string // of the database, by the proxy
@@ -55,9 +55,9 @@ type node struct {
 
 func newCluster(t *testing.T, binary string) *cluster {
 	t.Helper()
-	c := &cluster{t: t, binary: binary, dir: filepath.Join(t.TempDir(), "data"), start: time.Now(),
+	c := &cluster{t: t, dir: filepath.Join(t.TempDir(), "data"), start: time.Now(),
 		database: postgrestest.Start(t, postgrestest.Options{Settings: map[string]string{"max_connections": "150"}})}
-	out, err := c.command(c.database.URL(), "setup", "--json", "--organization", "Acme", "--email", "owner@acme.example", "--catalogue", "../../examples/catalogue.yaml").Output()
+	out, err := c.command(binary, c.database.URL(), "setup", "--json", "--organization", "Acme", "--email", "owner@acme.example", "--catalogue", "../../examples/catalogue.yaml").Output()
 	if err == nil {
 		err = json.Unmarshal(out, c)
 	}
@@ -65,7 +65,7 @@ func newCluster(t *testing.T, binary string) *cluster {
 		t.Fatalf("setup: %v\n%s", err, out)
 	}
 	for i := range c.nodes {
-		c.nodes[i] = c.newNode(i)
+		c.nodes[i] = c.newNode(i, binary)
 		c.launch(i)
 	}
 	t.Cleanup(c.stop)
@@ -75,18 +75,18 @@ func newCluster(t *testing.T, binary string) *cluster {
 	return c
 }
 
-func (c *cluster) command(database, verb string, args ...string) *exec.Cmd {
-	cmd := exec.Command(c.binary, append([]string{verb, "--data", c.dir}, args...)...)
+func (c *cluster) command(binary, database, verb string, args ...string) *exec.Cmd {
+	cmd := exec.Command(binary, append([]string{verb, "--data", c.dir}, args...)...)
 	cmd.Env = append(os.Environ(), "COUNTERFOIL_DATABASE_URL="+database)
 	return cmd
 }
 
-func (c *cluster) newNode(i int) *node {
+func (c *cluster) newNode(i int, binary string) *node {
 	there, err := url.Parse(c.database.URL())
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	n := &node{log: filepath.Join(c.t.TempDir(), "log"+strconv.Itoa(i)), address: c.free(), admin: c.free()}
+	n := &node{binary: binary, log: filepath.Join(c.t.TempDir(), "log"+strconv.Itoa(i)), address: c.free(), admin: c.free()}
 	if n.proxy, err = newProxy(there.Host); err != nil {
 		c.t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func (c *cluster) launch(i int) {
 		return
 	}
 	defer log.Close()
-	cmd := c.command(n.url, "serve", "--lease", lease.String(), "--listen", n.address, "--admin-listen", n.admin)
+	cmd := c.command(n.binary, n.url, "serve", "--lease", lease.String(), "--listen", n.address, "--admin-listen", n.admin)
 	cmd.Stdout, cmd.Stderr = log, log
 	p, err := child.Start(cmd, syscall.SIGKILL)
 	if err != nil {

@@ -35,7 +35,7 @@ func TestNodesAreOne(t *testing.T) {
 	r := c.run(t, seed, histories(t, 200), 14, func(h *history) bool {
 		t.Errorf("not linearizable:\n%s", h)
 		return false
-	})
+	}, c.disturbed(seed))
 	t.Logf("%d histories with %d operations, %d of them without an acknowledged revocation; faults: %v", r.judged, r.operations, r.lost, r.faults)
 	if r.judged < r.asked*3/4 {
 		t.Errorf("only %d of %d histories came to anything", r.judged, r.asked)
@@ -55,7 +55,8 @@ func TestDefectsAreFound(t *testing.T) {
 		t.Run(d.tag, func(t *testing.T) {
 			c := newCluster(t, build(t, d.tag))
 			found := false
-			r := c.run(t, rand.Uint64(), 1000, 24, func(h *history) bool { found = true; return true }, d.faults...)
+			seed := rand.Uint64()
+			r := c.run(t, seed, 1000, 24, func(h *history) bool { found = true; return true }, c.disturbed(seed, d.faults...))
 			if !found {
 				t.Errorf("%d histories, and the defect was not found", r.judged)
 			}
@@ -66,12 +67,13 @@ func TestDefectsAreFound(t *testing.T) {
 
 type outcome struct {
 	asked, judged, lost, operations int
-	faults                          map[string]int
+	faults                          map[string]int // how many of each there were
+	failed                          []failure
 }
 
-// run records histories, several at a time, under faults, and judges them. bad is told of those that break a promise, and
-// says whether that is enough.
-func (c *cluster) run(t *testing.T, seed uint64, asked, together int, bad func(*history) (enough bool), only ...string) outcome {
+// run records histories, several at a time, and judges them, while disturb does something to the nodes until its context
+// ends; it returns how often it did what. bad is told of histories that break a promise, and says whether that is enough.
+func (c *cluster) run(t *testing.T, seed uint64, asked, together int, bad func(*history) (enough bool), disturb func(context.Context) map[string]int) outcome {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	out := outcome{asked: asked}
@@ -89,6 +91,7 @@ func (c *cluster) run(t *testing.T, seed uint64, asked, together int, bad func(*
 				result := linearizable(h.ops)
 				mu.Lock()
 				out.operations += len(h.ops)
+				out.failed = append(out.failed, h.failed...)
 				switch {
 				case result == porcupine.Illegal:
 					if bad(h) {
@@ -109,7 +112,7 @@ func (c *cluster) run(t *testing.T, seed uint64, asked, together int, bad func(*
 	}
 	disturbing, stop := context.WithCancel(ctx)
 	done := make(chan map[string]int, 1)
-	go func() { done <- c.disturb(disturbing, rand.New(rand.NewPCG(seed, 0)), only...) }()
+	go func() { done <- disturb(disturbing) }()
 	group.Wait()
 	stop()
 	out.faults = <-done

@@ -57,20 +57,22 @@ var faults = []struct {
 	}},
 }
 
-// disturb brings faults about, one after the other, until ctx ends. Only those that are named, if any are.
-func (c *cluster) disturb(ctx context.Context, r *rand.Rand, only ...string) (counts map[string]int) {
-	counts = map[string]int{}
-	for ctx.Err() == nil {
-		f := faults[r.IntN(len(faults))]
-		if len(only) > 0 && f.name != only[r.IntN(len(only))] {
-			continue
+// disturbed brings faults about, one after the other, until its context ends. Only those that are named, if any are.
+func (c *cluster) disturbed(seed uint64, only ...string) func(context.Context) map[string]int {
+	return func(ctx context.Context) map[string]int {
+		r, counts := rand.New(rand.NewPCG(seed, 0)), map[string]int{}
+		for ctx.Err() == nil {
+			f := faults[r.IntN(len(faults))]
+			if len(only) > 0 && f.name != only[r.IntN(len(only))] {
+				continue
+			}
+			f.do(c, r.IntN(nodes), r)
+			counts[f.name]++
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Duration(r.Int64N(int64(lease)))):
+			}
 		}
-		f.do(c, r.IntN(nodes), r)
-		counts[f.name]++
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Duration(r.Int64N(int64(lease)))):
-		}
+		return counts
 	}
-	return counts
 }

@@ -15,14 +15,27 @@ type history struct {
 	random *rand.Rand
 	token  counterfoil.Created
 
-	mu  sync.Mutex
-	ops []operation
+	mu     sync.Mutex
+	ops    []operation
+	failed []failure
+}
+
+// failure is an operation that got no answer, or that of a failing system.
+type failure struct {
+	operation
+	err error
 }
 
 func (h *history) note(o operation) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.ops = append(h.ops, o)
+}
+
+func (h *history) fail(o operation, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.failed = append(h.failed, failure{o, err})
 }
 
 // record makes a token, has everybody check it at every node, pauses and resumes it, revokes it, and goes on checking it
@@ -68,11 +81,14 @@ func record(ctx context.Context, c *cluster, r *rand.Rand) (*history, bool) {
 
 func (h *history) create(ctx context.Context) bool {
 	for range 20 {
-		made, err := h.nodes[h.random.IntN(nodes)].api.CreateToken(ctx, h.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "h", Permissions: []string{"devices:read"}})
+		o := operation{node: h.random.IntN(nodes), what: "create", call: h.now()}
+		made, err := h.nodes[o.node].api.CreateToken(ctx, h.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "h", Permissions: []string{"devices:read"}})
 		if err == nil {
 			h.token = made
 			return true
 		}
+		o.end = h.now()
+		h.fail(o, err)
 		select {
 		case <-time.After(200 * time.Millisecond):
 		case <-ctx.Done():
@@ -96,13 +112,14 @@ func (h *history) change(ctx context.Context, what string) bool {
 		_, err = api.EditToken(ctx, h.Organization.ID, id, counterfoil.Edit{Paused: &stop})
 	}
 	if o.end = h.now(); err != nil {
+		h.fail(o, err)
 		o.end = never
 	}
 	h.note(o)
 	return err == nil
 }
 
-// check asks again and again. What gets no answer says nothing.
+// check asks again and again. What gets no answer says nothing of the token.
 func (h *history) check(ctx context.Context, n int, what string) {
 	q := counterfoil.Question{Token: h.token.Secret, Permissions: []string{"devices:read"}}
 	if what == "strict" {
@@ -116,8 +133,11 @@ func (h *history) check(ctx context.Context, n int, what string) {
 		o := operation{node: at, what: what, call: h.now()}
 		v, err := h.nodes[at].api.Verify(ctx, q)
 		o.end, o.answer = h.now(), v.Code
-		if err == nil {
+		switch {
+		case err == nil:
 			h.note(o)
+		case ctx.Err() == nil:
+			h.fail(o, err)
 		}
 		select {
 		case <-ctx.Done():

@@ -157,7 +157,7 @@ func (w *work) recordToken(t store.Token, action string, metadata map[string]any
 		metadata = map[string]any{}
 	}
 	metadata["token"] = map[string]any{"id": t.ID, "name": t.Name, "hint": t.Hint}
-	w.record(typ, action, counterfoil.Target{Kind: "token", ID: t.ID, Name: t.Name}, metadata)
+	w.record(typ, action, counterfoil.Target{Kind: tokenKind(action), ID: t.ID, Name: t.Name}, metadata)
 }
 
 // TokenQuery narrows a list of tokens; see the route's query parameters.

@@ -1,9 +1,12 @@
 package store
 
 // A migration is SQL for both engines; {{blob}}, {{name}} (text that sorts by its bytes) and {{seq}} are what they spell
-// differently. A column search holds what a list is searched by, in lower case: the engines' own LOWER differ. Migrations are
-// numbered, forward only, and never edited once released; the previous binary must run on the next schema.
-var migrations = []string{
+// differently, and an index on a table that is there already is made or dropped {{concurrently}}, in a migration of its own. A
+// column search holds what a list is searched by, in lower case: the engines' own LOWER differ. Migrations are numbered,
+// forward only, and never edited once released; the previous binary must run on the next schema, or see needs.
+var migrations = append(own, nextVersion...)
+
+var own = []string{
 	1: `
 CREATE TABLE instance (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
