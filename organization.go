@@ -91,11 +91,13 @@ type MemberEdit struct {
 }
 
 // The built-in roles. An owner holds everything that a person may hold; an admin the same, but never acts on an owner
-// and does not delete the organization; a member holds the catalogue's default permissions.
+// and does not delete the organization; a member holds the catalogue's default permissions. A provider has one more: a
+// technician acts in the organizations that they are assigned to, and holds next to nothing in the provider itself.
 const (
-	RoleOwner  = "owner"
-	RoleAdmin  = "admin"
-	RoleMember = "member"
+	RoleOwner      = "owner"
+	RoleAdmin      = "admin"
+	RoleMember     = "member"
+	RoleTechnician = "technician"
 )
 
 // Role is a named set of permissions. Source says where it comes from: "builtin", "catalogue" or "organization"; only

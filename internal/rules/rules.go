@@ -37,6 +37,9 @@ func Compile(s store.Rules, catalogue *counterfoil.Catalogue) *Compiled {
 			counterfoil.RoleMember: catalogue.Default(),
 		},
 	}
+	if s.Organization.Provider {
+		c.roles[counterfoil.RoleTechnician] = technicianAtHome
+	}
 	c.Catalogue = catalogue
 	c.OrganizationActive = s.Organization.Status == counterfoil.OrgActive && !s.Organization.Deleted
 	for _, p := range s.Policies {
@@ -53,7 +56,9 @@ func Compile(s store.Rules, catalogue *counterfoil.Catalogue) *Compiled {
 		c.Filters[f.ID] = compiled
 	}
 	for _, r := range catalogue.Roles() {
-		c.roles[r.Name] = counterfoil.NewPermissions(r.Permissions...)
+		if _, taken := c.roles[r.Name]; !taken {
+			c.roles[r.Name] = counterfoil.NewPermissions(r.Permissions...)
+		}
 	}
 	for _, r := range s.Roles {
 		if _, taken := c.roles[r.Name]; !taken {

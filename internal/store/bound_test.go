@@ -63,6 +63,8 @@ func makeWorld(t *testing.T, s *fixture) world {
 			tx.In("0 "+marked+w.org, func(tx *Tx) error {
 				return tx.InsertOrganization(counterfoil.Organization{Slug: UUID(NewID("org")), Name: marked, License: counterfoil.LicenseNFR, ManagedBy: &w.org})
 			}),
+			tx.Assign(w.member, []string{"0 " + marked + w.org}),
+			tx.Assign(w.owner, []string{w.org}),
 			tx.InsertWebhook(Webhook{ID: w.webhook, Name: marked, URL: "https://" + marked, Sealed: []byte{1}}),
 			tx.InsertDelivery(w.webhook, Head{Number: 1, Event: marked, Type: marked, Action: marked}),
 			errorOf(tx.ClaimEventIDs([]EventID{{ID: w.eventID, Event: marked}})),
@@ -189,6 +191,7 @@ func dump(t *testing.T, s *fixture, w world) string {
 	}
 	add("organizations", "id = $1", w.org)
 	add("users", "email LIKE '%' || $1 || '%'", strings.ToLower(w.org))
+	add("assignments", "member = $1", w.member)
 	add("token_uses", "token = $1", w.token)
 	add("token_places", "token = $1", w.token)
 	add("token_use_days", "token = $1", w.token)

@@ -107,9 +107,12 @@ func (tx *Tx) UpdateMember(m counterfoil.Member) error {
 	return err
 }
 
-// DeleteMember removes a member from the organization; the person stays. The transaction must hold ForRules.
+// DeleteMember removes a member from the organization, with what they were assigned to; the person stays. The transaction must hold ForRules.
 func (tx *Tx) DeleteMember(id string) error {
 	tx.memo.forget()
+	if err := tx.Assign(id, nil); err != nil {
+		return err
+	}
 	_, err := tx.q.exec("DELETE FROM members WHERE organization=$1 AND id=$2", tx.org, id)
 	return err
 }

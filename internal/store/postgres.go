@@ -181,7 +181,7 @@ func (e *postgresEngine) attempt(ctx context.Context, org string, lock Lock, fn 
 		}
 	}()
 	tx := &Tx{q: pgTx{ctx: ctx, tx: sqlTx}}
-	take := "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 1))"
+	take := lockShared
 	if lock == ForRules {
 		take = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))"
 	}
@@ -303,6 +303,17 @@ func (t pgTx) row(query string, args ...any) scanner {
 func (t pgTx) forUpdate() string { return t.lock(" FOR UPDATE") }
 func (t pgTx) forShare() string  { return t.lock(" FOR SHARE") }
 func (t pgTx) by(string) string  { return "" } // it keeps statistics
+
+// lockShared takes the lock of an organization that ForTokens stands for.
+const lockShared = "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 1))"
+
+func (t pgTx) hold(organization string) error {
+	if t.readOnly {
+		return nil // one that reads sees one committed state
+	}
+	_, err := t.exec(lockShared, organization)
+	return err
+}
 
 func (t pgTx) lock(clause string) string {
 	if t.readOnly {

@@ -200,6 +200,48 @@ func TestPostgresReadersAreNotStarved(t *testing.T) {
 	expectChain(t, s, maxWriters+5, 0)
 }
 
+// TestPostgresHold: a change of the rules of an organization waits for a write in another one that holds it.
+func TestPostgresHold(t *testing.T) {
+	t.Parallel()
+	s := open(t, Config{DatabaseURL: postgrestest.NewDatabase(t)})
+	held, release, order := make(chan struct{}), make(chan struct{}), make(chan string, 2)
+	var group sync.WaitGroup
+	group.Go(func() {
+		err := s.Update(t.Context(), "org_customer", ForTokens, func(tx *Tx) error {
+			if err := tx.Hold("org_provider"); err != nil {
+				return err
+			}
+			close(held)
+			<-release
+			order <- "the write"
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-held
+	group.Go(func() {
+		err := s.Update(t.Context(), "org_provider", ForRules, func(*Tx) error {
+			order <- "the change"
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	eventually(t, "the change waits", longest, func() bool {
+		return read(t, s, "", func(tx *Tx) (n int64, err error) {
+			return n, tx.q.row("SELECT COUNT(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted").Scan(&n)
+		}) == 1
+	})
+	close(release)
+	group.Wait()
+	if first := <-order; first != "the write" {
+		t.Errorf("first came %s", first)
+	}
+}
+
 func TestPostgresOpenCanceled(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

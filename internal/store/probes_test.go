@@ -97,6 +97,12 @@ var probes = map[string]probe{
 		s, err := tx.Seats()
 		return s.Active, err
 	}},
+	"ManagedIDs":  {reads: func(tx *Tx, _ world) (any, error) { return tx.ManagedIDs() }},
+	"Assignments": {reads: func(tx *Tx, a world) (any, error) { return tx.Assignments(a.member) }},
+	"Assigned":    {reads: func(tx *Tx, a world) (any, error) { return tx.Assigned(a.member, "0 "+marked+a.org) }},
+	"Assign":      {writes: func(tx *Tx, a world) (any, error) { return done(tx.Assign(a.member, []string{"org_x"})) }},
+	"Unassign":    {writes: func(tx *Tx, _ world) (any, error) { return done(tx.Unassign()) }},
+	"Hold":        {crosses: "it names the organization whose rules it keeps still"},
 	"InsertProviderKey": {writes: func(tx *Tx, a world) (any, error) {
 		return done(tx.InsertProviderKey(ProviderKey{ID: NewID("key"), Provider: a.org}))
 	}},

@@ -135,6 +135,8 @@ func (c *sqliteConn) row(query string, args ...any) scanner {
 func (c *sqliteConn) forUpdate() string { return "" }
 func (c *sqliteConn) forShare() string  { return "" }
 
+func (c *sqliteConn) hold(string) error { return nil } // one writer runs at a time
+
 func (c *sqliteConn) by(index string) string { return " INDEXED BY " + index }
 
 type badRow struct{ err error }

@@ -102,6 +102,8 @@ type querier interface {
 	// by is what follows a table's name to have it read by an index, where the engine would choose without looking at
 	// what is in it.
 	by(index string) string
+	// hold is what Tx.Hold does.
+	hold(organization string) error
 }
 
 type scanner interface{ Scan(dest ...any) error }
