@@ -31,6 +31,11 @@ type ManagedDraft struct {
 	Provider   string  `json:"provider,omitempty" doc:"From a system credential: the provider, by id or slug."`
 }
 
+// Assignments are the managed organizations in which a provider's technician acts.
+type Assignments struct {
+	Organizations []string `json:"organizations" maxItems:"2000" doc:"org_…, oldest first: organizations that the provider manages."`
+}
+
 // KeyAlgorithm is how a provider's key signs (RFC 7518 section 3, RFC 8037 section 3.1).
 type KeyAlgorithm string
 

@@ -14,8 +14,10 @@ type ManagedQuery struct {
 	Provider string // from a system credential: the provider, by id or slug
 	Text     string // part of the name or slug
 	Status   counterfoil.OrgStatus
-	Cursor   string // NextCursor of the page before
-	Limit    int    // entries a page, at most 200; 0: 50
+	// AssignedTo is a member of the provider: the organizations that they are assigned to. A technician sees no others.
+	AssignedTo string
+	Cursor     string // NextCursor of the page before
+	Limit      int    // entries a page, at most 200; 0: 50
 }
 
 func provider(segments ...string) path { return append(path{"v1", "provider"}, segments...) }
@@ -23,7 +25,7 @@ func provider(segments ...string) path { return append(path{"v1", "provider"}, s
 // ListManagedOrganizations reads one page of what a provider manages.
 func (c *Client) ListManagedOrganizations(ctx context.Context, q ManagedQuery, options ...CallOption) (counterfoil.Page[counterfoil.ManagedOrganization], error) {
 	return call[counterfoil.Page[counterfoil.ManagedOrganization]](ctx, c, request{doing: "listing managed organizations", method: http.MethodGet, path: provider("organizations"),
-		query: params("provider", q.Provider, "q", q.Text, "status", string(q.Status), "cursor", q.Cursor, "limit", number(q.Limit))}, options)
+		query: params("provider", q.Provider, "q", q.Text, "status", string(q.Status), "assigned_to", q.AssignedTo, "cursor", q.Cursor, "limit", number(q.Limit))}, options)
 }
 
 // ManagedOrganizations yields everything that q selects, reading page after page. It ends with the first error.
@@ -67,4 +69,19 @@ func (c *Client) CreateProviderKey(ctx context.Context, draft counterfoil.Provid
 func (c *Client) RevokeProviderKey(ctx context.Context, of, id string, options ...CallOption) error {
 	_, err := call[none](ctx, c, request{doing: "revoking a provider's key", method: http.MethodDelete, path: provider("keys", id), query: named(of)}, options)
 	return err
+}
+
+// Assignments reads in which organizations a provider's technician acts.
+func (c *Client) Assignments(ctx context.Context, provider, member string, options ...CallOption) (counterfoil.Assignments, error) {
+	return call[counterfoil.Assignments](ctx, c, request{doing: "reading assignments", method: http.MethodGet, path: within(provider, "members", member, "assignments")}, options)
+}
+
+// SetAssignments says in which organizations a provider's technician acts, in place of those before. Its receipt comes with
+// [Into].
+func (c *Client) SetAssignments(ctx context.Context, provider, member string, organizations []string, options ...CallOption) (counterfoil.Assignments, error) {
+	if organizations == nil {
+		organizations = []string{}
+	}
+	return call[counterfoil.Assignments](ctx, c, request{doing: "assigning organizations", method: http.MethodPut, path: within(provider, "members", member, "assignments"),
+		body: counterfoil.Assignments{Organizations: organizations}}, options)
 }

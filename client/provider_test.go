@@ -24,6 +24,9 @@ var providerRows = []row{
 		first := must(w.system.ListManagedOrganizations(t.Context(), client.ManagedQuery{Provider: p.Slug, Limit: 1, Status: counterfoil.OrgActive}))(t)
 		next := must(w.system.ListManagedOrganizations(t.Context(), client.ManagedQuery{Provider: p.Slug, Limit: 1, Cursor: *first.NextCursor}))(t)
 		found := must(w.system.ListManagedOrganizations(t.Context(), client.ManagedQuery{Provider: p.Slug, Text: "TW"}))(t)
+		if none := must(w.system.ListManagedOrganizations(t.Context(), client.ManagedQuery{Provider: p.Slug, AssignedTo: p.Owner.ID}))(t); len(none.Data) != 0 {
+			t.Errorf("assigned to nobody: %+v", none)
+		}
 		if first.Data[0].Name != "One" || next.Data[0].Name != "Two" || len(found.Data) != 1 {
 			t.Errorf("got %+v, %+v, %+v", first, next, found)
 		}
@@ -39,6 +42,27 @@ var providerRows = []row{
 		}
 		if n != 1 {
 			t.Errorf("saw %d", n)
+		}
+	}},
+	{"SetAssignments", "PUT /v1/organizations/{org}/members/{id}/assignments", func(t *testing.T, w *world) {
+		p := w.NewProvider(t, "Provider")
+		tess, _ := p.Member(t, counterfoil.RoleTechnician)
+		one := must(w.System().CreateManagedOrganization(t.Context(), counterfoil.ManagedDraft{Name: "One", Provider: p.ID}))(t)
+		var meta client.Response
+		if got := must(w.as(p.OwnerToken).SetAssignments(t.Context(), "current", tess.ID, []string{one.ID}, client.Into(&meta)))(t); len(got.Organizations) != 1 || meta.Receipt == nil {
+			t.Errorf("got %+v, %+v", got, meta.Receipt)
+		}
+		if got := must(w.system.SetAssignments(t.Context(), p.ID, tess.ID, nil))(t); len(got.Organizations) != 0 {
+			t.Errorf("taken away: %+v", got)
+		}
+	}},
+	{"Assignments", "GET /v1/organizations/{org}/members/{id}/assignments", func(t *testing.T, w *world) {
+		p := w.NewProvider(t, "Provider")
+		tess, _ := p.Member(t, counterfoil.RoleTechnician)
+		one := must(w.System().CreateManagedOrganization(t.Context(), counterfoil.ManagedDraft{Name: "One", Provider: p.ID}))(t)
+		must(w.System().SetAssignments(t.Context(), p.ID, tess.ID, []string{one.ID}))(t)
+		if got := must(w.as(p.OwnerToken).Assignments(t.Context(), "current", tess.ID))(t); len(got.Organizations) != 1 || got.Organizations[0] != one.ID {
+			t.Errorf("got %+v", got)
 		}
 	}},
 	{"CreateProviderKey", "POST /v1/provider/keys", func(t *testing.T, w *world) {

@@ -12,6 +12,8 @@ import (
 
 type providerCmd struct {
 	Organizations providerOrganizationsCmd `cmd:"" help:"List the organizations that a provider manages."`
+	Create        providerCreateCmd        `cmd:"" name:"create-organization" help:"Create an organization that a provider manages."`
+	Assign        providerAssignCmd        `cmd:"" help:"Say in which organizations a technician acts."`
 	Usage         providerUsageCmd         `cmd:"" help:"Show what they used, by month."`
 	Keys          providerKeysCmd          `cmd:"" help:"List a provider's keys."`
 	CreateKey     providerCreateKeyCmd     `cmd:"" help:"Make a key that signs a provider's requests."`

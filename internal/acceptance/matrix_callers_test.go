@@ -15,7 +15,7 @@ var callers = func() []string {
 	for _, p := range ownPermissions() {
 		all = append(all, "org+"+strings.TrimPrefix(p, counterfoil.Reserved))
 	}
-	return append(all, "org+all", "custom", "splunk", "sentinel", "provider-key", "system", "gateway", "expired", "revoked", "paused")
+	return append(all, "org+all", "custom", "splunk", "sentinel", "provider-key", "provider-admin", "technician", "system", "gateway", "expired", "revoked", "paused")
 }()
 
 // ownPermissions are the service's own that an organization token may hold.
@@ -41,7 +41,8 @@ type stage struct {
 	world       *world
 	own, other  *tenant
 	providers   bool    // both are; else the first is managed by one
-	signer      *signer // of the first, or of the provider that manages it
+	manager     *tenant // the first, or the provider that manages it
+	signer      *signer // of manager
 	credentials map[string]string
 	objects     map[string]made // by what and whose
 	n           int
@@ -58,13 +59,13 @@ func (s *stage) set(t *testing.T) {
 	s.credentials, s.objects = map[string]string{}, map[string]made{}
 	if s.providers {
 		s.own, s.other = s.world.provider(t), s.world.provider(t)
-		s.signer = s.own.newKey(t, "EdDSA")
+		s.manager, s.signer = s.own, s.own.newKey(t, "EdDSA")
 		return
 	}
 	s.own, s.other = s.world.tenant(t), s.world.tenant(t)
-	manager := s.world.provider(t)
-	must(t, "manage", s.world.ask(t, s.world.SystemToken, "PATCH /v1/organizations/"+s.own.id, fmt.Sprintf(`{"managed_by":%q}`, manager.id)), "200")
-	s.signer = manager.newKey(t, "EdDSA")
+	s.manager = s.world.provider(t)
+	s.signer = s.manager.newKey(t, "EdDSA")
+	must(t, "manage", s.world.ask(t, s.world.SystemToken, "PATCH /v1/organizations/"+s.own.id, fmt.Sprintf(`{"managed_by":%q}`, s.manager.id)), "200")
 }
 
 // credential makes a caller of the first organization.
@@ -76,7 +77,19 @@ func (s *stage) credential(t *testing.T, caller string) string {
 	if secret, known := s.credentials[caller]; known {
 		return secret
 	}
-	secret := s.newCredential(t, s.own, caller)
+	secret := ""
+	switch caller {
+	case "provider-admin":
+		secret = s.manager.person(t, "admin").token
+	case "technician":
+		if s.providers {
+			secret = s.manager.technician(t).token
+		} else {
+			secret = s.manager.technician(t, s.own.id).token
+		}
+	default:
+		secret = s.newCredential(t, s.own, caller)
+	}
 	s.credentials[caller] = secret
 	return secret
 }

@@ -82,7 +82,7 @@ var probes = []probe{
 	{line: "GET " + inOrg + "/webhooks/{id}", object: "webhook"},
 	{line: "PATCH " + inOrg + "/webhooks/{id}", body: `{"name":"y"}`, object: "webhook"},
 	{line: "DELETE " + inOrg + "/webhooks/{id}", object: "webhook"},
-	{line: "POST " + inOrg + "/webhooks/{id}/rotate", object: "webhook"},
+	{line: "POST " + inOrg + "/webhooks/{id}/rotate", object: "webhook", ends: true},
 	{line: "POST " + inOrg + "/webhooks/{id}/test", object: "webhook"},
 	{line: "GET " + inOrg + "/webhooks/{id}/deliveries", object: "webhook"},
 	{line: "POST " + inOrg + "/webhooks/{id}/deliveries/{delivery}/replay", object: "webhook", what: "one that is not there", special: true},
@@ -127,5 +127,7 @@ var probes = []probe{
 	{line: "PATCH " + inOrg + "/members/{id}", body: `{"roles":[]}`, object: "owner", what: "another owner", special: true},
 	{line: "DELETE " + inOrg + "/members/{id}", object: "member", what: "a member"},
 	{line: "DELETE " + inOrg + "/members/{id}", object: "owner", what: "another owner", special: true},
+	{line: "GET " + inOrg + "/members/{id}/assignments", object: "member"},
+	{line: "PUT " + inOrg + "/members/{id}/assignments", body: `{"organizations":[]}`, object: "member", never: []string{"org+members:write"}},
 	{line: "POST " + inOrg + "/console-sessions", body: `{"member":"{id}"}`, object: "member"},
 }

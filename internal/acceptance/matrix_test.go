@@ -28,7 +28,9 @@ const legend = `# Every route of the API, asked in the name of every kind of cal
 # counterfoil.x alone; org+… with any that no other row of the table names; org+all) · custom, splunk, sentinel (integration
 # tokens) · system (all permissions), gateway (a system token with counterfoil.tokens:verify alone) · expired, revoked,
 # paused (organization tokens that had every permission) · provider-key (a JWT of the provider that manages the caller's own
-# organization; on /v1/provider/…, where every caller's own organization is a provider, of that one).
+# organization; on /v1/provider/… and assignments, where every caller's own organization is a provider, of that one) ·
+# provider-admin, technician (a personal token of an admin of that provider, and of its technician who is assigned to the
+# caller's own organization).
 #
 # On every route, unless its table says otherwise, and then in every column:
 #   none     401 missing_credentials        suspended                  403 owner_inactive
@@ -106,7 +108,7 @@ func TestMatrix(t *testing.T) {
 		for _, p := range probes {
 			if p.line == o.line {
 				s := customers
-				if strings.Contains(o.line, "/v1/provider/") {
+				if strings.Contains(o.line, "/v1/provider/") || strings.HasSuffix(o.line, "/assignments") {
 					s = providers
 				}
 				known[o.line] = true

@@ -45,7 +45,7 @@ func managedOrganizations(t *testing.T, o *tenant) {
 		{"current", "jwt", "GET /v1/organizations/current", "", "404 not_found"},
 		{"one that it does not manage", "jwt", "GET /v1/organizations/" + o.id, "", "404 not_found"},
 		{"another provider's", rival.newKey(t, "EdDSA").jwt(t), "GET " + in, "", "404 not_found"},
-		{"a token of the provider", p.token, "GET " + in, "", "404 not_found"},
+		{"an organization token of the provider", p.orgToken(t, ownPermissions()...).secret, "GET " + in, "", "404 not_found"},
 		{"system tokens", "jwt", "GET /v1/system/tokens", "", "403 missing_permission"},
 		{"a personal token", "jwt", "POST " + in + "/tokens", `{"kind":"personal","name":"x"}`, "422 validation_failed /kind /owner"},
 		{"a provider that is managed", "jwt", "POST /v1/organizations", `{"name":"x","provider":true}`, "422 validation_failed /provider"},

@@ -203,7 +203,11 @@ func (c *call) authenticate() error {
 // judgement, so that a refusal has a reference.
 func (a *API) authenticate(r *http.Request, token string, audience counterfoil.Audience, op *registry.Operation, caller *registry.Caller) (verify.Result, error) {
 	q := verify.Request{Token: token, Attempt: counterfoil.Attempt{Audience: audience, IP: a.Proxies.ClientIP(r)}}
-	if op.Permission != "" && !op.Own {
+	abroad, err := a.abroad(r, token)
+	if err != nil {
+		return verify.Result{}, err
+	}
+	if op.Permission != "" && !op.Own && !abroad {
 		q.Permissions = []string{op.Permission}
 	}
 	v, err := a.Verifier.Verify(r.Context(), &q)
@@ -223,11 +227,26 @@ func (a *API) authenticate(r *http.Request, token string, audience counterfoil.A
 	return v, nil
 }
 
-// org resolves the organization that the path names. A provider's key acts there from now on.
+// abroad reports whether a path names another organization than the one that a provider's personal token belongs to: what its
+// owner holds there is for the registry to say.
+func (a *API) abroad(r *http.Request, token string) (bool, error) {
+	name := r.PathValue("org")
+	if name == "" || name == "current" {
+		return false, nil
+	}
+	found, err := a.Verifier.Find(r.Context(), token)
+	if err != nil || found.Kind() != counterfoil.KindPersonal || !found.OfProvider() {
+		return false, err
+	}
+	id, slug := found.Organization()
+	return name != id && name != slug, nil
+}
+
+// org resolves the organization that the path names. A provider's key or person acts there from now on.
 func (c *call) org() (string, error) {
 	org, err := c.Registry.Resolve(c.r.Context(), c.caller, c.r.PathValue("org"))
-	if err == nil && c.caller.Provider != "" {
-		c.caller.Organization = org
+	if err == nil {
+		c.caller = c.caller.In(org)
 	}
 	return org, err
 }

@@ -13,6 +13,7 @@ var managedQuery = append([]param{
 	providerParam,
 	{name: "q", doc: "Part of the name or slug; case does not matter."},
 	{name: "status", doc: "One status only.", enum: []string{"active", "suspended"}},
+	{name: "assigned_to", doc: "A member's id: the organizations that they are assigned to. A technician sees no others."},
 }, paging...)
 
 func providerRoutes() []route {
@@ -41,7 +42,7 @@ func (c *call) listManaged() (a counterfoil.Page[counterfoil.ManagedOrganization
 		return a, err
 	}
 	return c.Registry.ManagedOrganizations(c.r.Context(), c.caller, of, registry.ManagedQuery{
-		Text: c.query["q"], Status: counterfoil.OrgStatus(c.query["status"]), Cursor: c.query["cursor"], Limit: c.limit()})
+		Text: c.query["q"], Status: counterfoil.OrgStatus(c.query["status"]), AssignedTo: c.query["assigned_to"], Cursor: c.query["cursor"], Limit: c.limit()})
 }
 
 func (c *call) createManaged(d counterfoil.ManagedDraft) (a counterfoil.ManagedOrganization, err error) {
@@ -80,4 +81,22 @@ func (c *call) revokeProviderKey() (none, error) {
 	receipt, err := c.Registry.RevokeProviderKey(c.r.Context(), c.caller, of, c.r.PathValue("id"))
 	c.receipt(receipt)
 	return none{}, err
+}
+
+func (c *call) readAssignments() (a counterfoil.Assignments, err error) {
+	org, err := c.org()
+	if err != nil {
+		return a, err
+	}
+	return c.Registry.Assignments(c.r.Context(), c.caller, org, c.r.PathValue("id"))
+}
+
+func (c *call) writeAssignments(next counterfoil.Assignments) (a counterfoil.Assignments, err error) {
+	org, err := c.org()
+	if err != nil {
+		return a, err
+	}
+	a, receipt, err := c.Registry.SetAssignments(c.r.Context(), c.caller, org, c.r.PathValue("id"), next)
+	c.receipt(receipt)
+	return a, err
 }

@@ -64,6 +64,7 @@ var eventWords = map[string]string{
 	"organization/organization_suspended":   "Suspended the organization %s",
 	"organization/organization_reactivated": "Reactivated the organization %s",
 	"organization/organization_deleted":     "Deleted the organization %s",
+	"provider/assignments_updated":          "Changed which organizations %s is assigned to",
 	"provider/key_created":                  "Created the provider key %s",
 	"provider/key_revoked":                  "Revoked the provider key %s",
 	"provider/organization_moved":           "Moved the organization %s",

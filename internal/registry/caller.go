@@ -14,7 +14,8 @@ type Caller struct {
 	Session, Member string
 
 	// Provider is the organization that the caller acts from when it acts in one that it manages: ProviderKey is what its
-	// JWT was signed with (key_…), and Kind is provider then; for a person, Member is who they are in Provider.
+	// JWT was signed with (key_…), and Kind is provider then; for a person, Member or the token's owner is who they are in
+	// Provider. See In.
 	Provider, ProviderKey string
 
 	TokenID      string
@@ -31,6 +32,18 @@ type Caller struct {
 
 	operator bool
 	itself   bool // the operation changes the caller's own token
+}
+
+// In is the caller as it acts in an organization: a provider's key, or a person, acts from their own there. Whether they
+// may is judged in each transaction.
+func (c Caller) In(org string) Caller {
+	switch {
+	case c.Kind == counterfoil.KindPersonal && c.Provider == "" && org != c.Organization:
+		c.Provider, c.Organization = c.Organization, org
+	case c.Provider != "":
+		c.Organization = org
+	}
+	return c
 }
 
 // match compares the presented value with the token as it is now: it may have been rotated since it was checked.

@@ -24,6 +24,9 @@ type GrantablePermission struct {
 func (r *Registry) Permissions(ctx context.Context, c Caller, org string) (list []GrantablePermission, err error) {
 	err = r.view(ctx, c, org, OpListPermissions, func(w *work) error {
 		grants := w.grants()
+		if w.member.ID != "" {
+			grants = w.grantsTo(counterfoil.KindPersonal)
+		}
 		for _, p := range w.under().Catalogue.Permissions() {
 			list = append(list, GrantablePermission{p, grants.Has(p.Name) && len(p.Kinds) > 0})
 		}

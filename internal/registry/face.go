@@ -60,7 +60,7 @@ func (w *work) faceOf(t store.ListedToken, owner *store.Member) counterfoil.Toke
 	}
 	if owner != nil {
 		face.Owner = &counterfoil.Owner{ID: owner.ID, Name: owner.Name, Email: owner.Email}
-		holder = under.Holder(*owner)
+		holder = w.holderOf(*owner)
 	}
 	face.EffectivePermissions = judge.Effective(&record, holder, &under.Rules)
 	if t.IPFilter != "" {

@@ -89,6 +89,9 @@ func (w *work) memberToLink(id string, anywhere bool) (m counterfoil.Member, err
 	if m, err = w.memberToChange(id); err != nil {
 		return m, err
 	}
+	if w.visitor != nil && m.Status != counterfoil.MemberInvited {
+		return m, counterfoil.Refuse(counterfoil.CodeMissingPermission, "You act here for the provider: an admin of the organization itself makes this link, which lets in whoever has it.")
+	}
 	if problems := w.assignProblems(m.Roles); len(problems) > 0 {
 		return m, counterfoil.Refuse(counterfoil.CodeMissingPermission, "Their roles hold more than yours, and a link would open it all: "+problems[0].Detail+".")
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/rules"
 	"github.com/counterfoil/counterfoil/internal/store"
 )
 
@@ -83,10 +84,11 @@ func (w *work) managesNobody() error {
 type ManagedQuery struct {
 	Text, Cursor string
 	Status       counterfoil.OrgStatus
+	AssignedTo   string // a member's id: those that they are assigned to; empty: all
 	Limit        int
 }
 
-// ManagedOrganizations lists what a provider manages, oldest first.
+// ManagedOrganizations lists what a provider manages, oldest first; a technician sees what they are assigned to.
 func (r *Registry) ManagedOrganizations(ctx context.Context, c Caller, provider string, q ManagedQuery) (counterfoil.Page[counterfoil.ManagedOrganization], error) {
 	return r.managed(ctx, c, provider, OpListManaged, q)
 }
@@ -97,7 +99,13 @@ func (r *Registry) managed(ctx context.Context, c Caller, provider string, op *O
 		if err := w.requireProvider(); err != nil {
 			return err
 		}
-		list, err := w.tx.Managed(store.ManagedFilter{Text: q.Text, Status: q.Status, After: q.Cursor, Limit: q.Limit + 1})
+		if w.rules.Reach(w.member.Roles) == rules.ReachAssigned {
+			if q.AssignedTo != "" && q.AssignedTo != w.member.ID {
+				return nil
+			}
+			q.AssignedTo = w.member.ID
+		}
+		list, err := w.tx.Managed(store.ManagedFilter{Text: q.Text, Status: q.Status, Assigned: q.AssignedTo, After: q.Cursor, Limit: q.Limit + 1})
 		if err != nil {
 			return err
 		}

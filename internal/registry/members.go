@@ -94,6 +94,9 @@ func (w *work) assignProblems(roles []string) (problems []counterfoil.Problem) {
 	for i, name := range roles {
 		pointer := fmt.Sprintf("/roles/%d", i)
 		held, known := w.rules.Role(name)
+		if known && w.technicians(name) {
+			held, _ = w.rules.Role(counterfoil.RoleAdmin)
+		}
 		switch {
 		case !known:
 			problems = append(problems, invalid(pointer, fmt.Sprintf("there is no role %.100q", name)))
@@ -110,11 +113,23 @@ func (w *work) assignProblems(roles []string) (problems []counterfoil.Problem) {
 // personHolds reports whether a credential that may hold everything a token of its kind can covers held: permissions
 // that no personal token may have are left out of the comparison.
 func (w *work) personHolds(held counterfoil.Permissions) bool {
-	if w.member.ID == "" {
+	var place counterfoil.Permissions
+	switch {
+	case w.visitor != nil:
+		place = w.visitor.holds
+	case w.member.ID != "":
+		place = w.rules.Holds(w.member.Roles)
+	default:
 		return false
 	}
 	catalogue := w.rules.Catalogue
-	return len(held.Within(catalogue.ForKind(counterfoil.KindPersonal)).Beyond(w.holds)) == 0 && len(held.Beyond(w.rules.Holds(w.member.Roles))) == 0
+	return len(held.Within(catalogue.ForKind(counterfoil.KindPersonal)).Beyond(w.holds)) == 0 && len(held.Beyond(place)) == 0
+}
+
+// technicians reports whether a role is the one of a provider's technicians. What they do elsewhere is an admin's to hand on:
+// whoever may make an admin may make a technician, and assign organizations.
+func (w *work) technicians(role string) bool {
+	return role == counterfoil.RoleTechnician && w.rules.Org.Provider
 }
 
 // memberToChange finds a member that the caller may act on: an admin never acts on an owner.

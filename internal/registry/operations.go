@@ -90,6 +90,9 @@ var (
 	OpEditMember   = &Operation{Name: "edit-member", StepUp: true, Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
 	OpRemoveMember = &Operation{Name: "remove-member", Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
 
+	OpReadAssignments = &Operation{Name: "read-assignments", Permission: counterfoil.PermMembersRead, Kinds: orgKinds}
+	OpAssign          = &Operation{Name: "assign-organizations", StepUp: true, Permission: counterfoil.PermMembersWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}
+
 	// OpLinkMember is for people who are signed in: a token that could make a link could become whom it is for.
 	OpLinkMember = &Operation{Name: "link-member", StepUp: true, Permission: counterfoil.PermMembersWrite, Kinds: []counterfoil.Kind{counterfoil.KindPersonal}, lock: store.ForRules}
 	// These are asked for by who holds a link, or by whom an identity provider vouches for; no caller may.

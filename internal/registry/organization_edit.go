@@ -105,7 +105,7 @@ func (w *work) move(before counterfoil.Organization, o *counterfoil.Organization
 		o.ManagedBy = &to
 	}
 	diff.note("managed_by", before.ManagedBy, o.ManagedBy)
-	return nil, nil
+	return nil, w.tx.Unassign()
 }
 
 // recordEdit writes the events of an edit: in the organization's log, and in that of the provider before and after.
@@ -114,10 +114,10 @@ func (w *work) recordEdit(before, o counterfoil.Organization, diff changed) erro
 	if before.Status != o.Status {
 		action = map[counterfoil.OrgStatus]string{counterfoil.OrgSuspended: "organization_suspended", counterfoil.OrgActive: "organization_reactivated"}[o.Status]
 	}
-	w.record("organization", action, organizationTarget(o), diff.metadata())
+	w.recordFor(w.tx, "organization", action, organizationTarget(o), diff.metadata())
 	_, moved := diff.after["managed_by"]
 	if moved {
-		w.record("provider", "organization_moved", organizationTarget(o), map[string]any{"before": map[string]any{"managed_by": before.ManagedBy}, "after": map[string]any{"managed_by": o.ManagedBy}})
+		w.recordFor(w.tx, "provider", "organization_moved", organizationTarget(o), map[string]any{"before": map[string]any{"managed_by": before.ManagedBy}, "after": map[string]any{"managed_by": o.ManagedBy}})
 		if err := w.mirror(before, "provider", "organization_moved", diff.metadata()); err != nil {
 			return err
 		}

@@ -170,13 +170,13 @@ func set[T comparable](to *T, from *T, member string, diff *changed) {
 }
 
 // DeleteOrganization ends an organization for good: nothing of it is found or honoured again; its log stays. Only an
-// owner of it, or the instance, may.
+// owner of it, its provider, or the instance, may.
 func (r *Registry) DeleteOrganization(ctx context.Context, c Caller, org string) (counterfoil.Receipt, error) {
 	return r.do(ctx, c, org, OpDeleteOrganization, func(w *work) error {
 		if w.rules == nil {
 			return errNotFound
 		}
-		if !w.isOwner() {
+		if !w.isOwner() && !w.manages() {
 			return counterfoil.Refuse(counterfoil.CodeMissingPermission, "Only an owner deletes the organization.")
 		}
 		if err := w.managesNobody(); err != nil {
@@ -195,6 +195,9 @@ func (w *work) deleteOrganization() error {
 	}
 	w.dead = append(w.dead, ledger.Entry{Organization: w.tx.Organization(), At: w.tx.Now().Time()})
 	o := w.rules.Org.Organization
-	w.record("organization", "organization_deleted", organizationTarget(o), nil)
+	if err := w.tx.Unassign(); err != nil {
+		return err
+	}
+	w.recordFor(w.tx, "organization", "organization_deleted", organizationTarget(o), nil)
 	return w.mirror(o, "organization", "organization_deleted", map[string]any{})
 }

@@ -30,32 +30,49 @@ func (c *Caller) key() string {
 
 // admitPerson judges a signed-in person: their session is live and theirs, they are an active member here, and their
 // roles hold what the operation asks for.
-func (r *Registry) admitPerson(w *work, op *Operation) error {
-	session, found, err := w.tx.Session(w.caller.Session)
-	if err != nil {
-		return err
-	}
-	if !found || session.EndsAt <= w.tx.Now() {
-		return errSessionEnded
-	}
-	if w.rules == nil || (session.Organization != "" && session.Organization != w.tx.Organization()) {
+func (r *Registry) admitPerson(w *work, op *Operation) (err error) {
+	if w.rules == nil {
 		return errNotFound
 	}
-	if w.member, found, err = w.tx.Member(w.caller.Member); err != nil {
+	if w.member, err = w.session(w.rules); err != nil {
 		return err
-	}
-	if !found || w.member.UserID != session.User || w.member.Status != counterfoil.MemberActive {
-		w.member = store.Member{}
-		return errNotFound
-	}
-	if w.rules.Org.Status != counterfoil.OrgActive {
-		return counterfoil.Refuse(counterfoil.CodeOrganizationSuspended, "This organization is suspended.")
 	}
 	w.holds = w.rules.Holder(w.member).Permissions
 	if op.Permission != "" && !op.Own && !w.holds.Has(op.Permission) {
 		return counterfoil.Refuse(counterfoil.CodeMissingPermission, "This needs the permission "+op.Permission+", which your roles here do not hold. An owner of the organization can change your roles.")
 	}
-	if op.StepUp && w.changes && session.ConfirmedAt.Plus(StepUp) <= w.tx.Now() {
+	return w.stepUp(op)
+}
+
+// session finds whose session the caller's is: an active member of the organization that the transaction is bound to, which
+// is active itself. What one organization vouched for opens that alone.
+func (w *work) session(own *rules.Compiled) (m store.Member, err error) {
+	session, found, err := w.tx.Session(w.caller.Session)
+	if err != nil {
+		return m, err
+	}
+	if !found || session.EndsAt <= w.tx.Now() {
+		return m, errSessionEnded
+	}
+	if session.Organization != "" && session.Organization != w.tx.Organization() {
+		return m, errNotFound
+	}
+	if m, found, err = w.tx.Member(w.caller.Member); err != nil {
+		return store.Member{}, err
+	}
+	if !found || m.UserID != session.User || m.Status != counterfoil.MemberActive {
+		return store.Member{}, errNotFound
+	}
+	if own.Org.Status != counterfoil.OrgActive {
+		return store.Member{}, counterfoil.Refuse(counterfoil.CodeOrganizationSuspended, "This organization is suspended.")
+	}
+	w.confirmed = session.ConfirmedAt
+	return m, nil
+}
+
+// stepUp asks a person for a fresh proof of who they are, where a change wants it.
+func (w *work) stepUp(op *Operation) error {
+	if op.StepUp && w.changes && w.confirmed.Plus(StepUp) <= w.tx.Now() {
 		return ErrStepUp
 	}
 	return nil
@@ -167,11 +184,11 @@ func (r *Registry) Offer(ctx context.Context, c Caller, kind counterfoil.Kind) (
 			return errNotFound
 		}
 		o.Policy = policy.Policy
-		may := w.rules.Catalogue.ForKind(kind)
+		may, grants := w.rules.Catalogue.ForKind(kind), w.grantsTo(kind)
 		for _, p := range w.rules.Catalogue.Permissions() {
 			switch {
 			case !may.Has(p.Name):
-			case w.grants().Has(p.Name):
+			case grants.Has(p.Name):
 				o.Permissions = append(o.Permissions, p)
 			default:
 				o.Withheld++

@@ -7,6 +7,7 @@ import (
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/providerjwt"
+	"github.com/counterfoil/counterfoil/internal/rules"
 	"github.com/counterfoil/counterfoil/internal/secret"
 	"github.com/counterfoil/counterfoil/internal/store"
 	"github.com/counterfoil/counterfoil/judge"
@@ -91,6 +92,9 @@ func (r *Registry) audience() string { return r.URL }
 func (r *Registry) admitProvider(w *work, op *Operation) error {
 	var key store.ProviderKey
 	var provider store.Organization
+	if err := w.tx.Hold(w.caller.Provider); err != nil {
+		return err
+	}
 	err := w.tx.In(w.caller.Provider, func(tx *store.Tx) (err error) {
 		if key, _, err = tx.ProviderKeyByID(w.caller.ProviderKey); err != nil {
 			return err
@@ -135,15 +139,24 @@ func (w *work) concerns(org string) (is bool, err error) {
 	if w.system() || org == w.caller.Organization {
 		return true, nil
 	}
-	if w.caller.Provider == "" || org == "" {
+	if org == "" || w.rules == nil {
 		return false, nil
 	}
-	err = w.tx.In(org, func(tx *store.Tx) error {
-		o, _, err := tx.CurrentOrganization()
-		is = manager(o) == w.caller.Provider
+	var o store.Organization
+	err = w.tx.In(org, func(tx *store.Tx) (err error) {
+		o, _, err = tx.CurrentOrganization()
 		return err
 	})
-	return is, err
+	if err != nil || manager(o) != w.rules.Org.ID || o.Deleted {
+		return false, err
+	}
+	switch w.rules.Reach(w.member.Roles) {
+	case rules.ReachAll:
+		return true, nil
+	case rules.ReachAssigned:
+		return w.tx.Assigned(w.member.ID, org)
+	}
+	return w.caller.ProviderKey != "", nil
 }
 
 // ResolveProvider finds the provider that a request is about: a system credential names it, any other's is its own, which it

@@ -9,6 +9,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/store"
 )
 
+// recordFor appends an event about target to the log of the organization that tx is bound to. metadata is given away.
 func (w *work) recordFor(tx *store.Tx, typ, action string, target counterfoil.Target, metadata map[string]any) {
 	if metadata == nil {
 		metadata = map[string]any{}
@@ -21,6 +22,14 @@ func (w *work) recordFor(tx *store.Tx, typ, action string, target counterfoil.Ta
 	case c.ProviderKey != "":
 		e.Actor, e.Initiator = counterfoil.Actor{Kind: "provider", ID: c.ProviderKey}, c.ProviderKey
 		metadata["provider"] = map[string]any{"id": w.provider.ID, "name": w.provider.Name, "key": c.ProviderKey}
+	case w.visitor != nil:
+		v := w.visitor
+		e.Actor = counterfoil.Actor{Kind: "member", ID: v.ID, TokenID: c.TokenID}
+		e.User = counterfoil.EventUser{UUID: store.UUID(v.UserID), Email: v.Email}
+		if tx.Organization() != w.provider.ID {
+			metadata["msp"] = map[string]any{"user_uuid": e.User.UUID, "user_email": e.User.Email}
+			metadata["provider"] = map[string]any{"id": w.provider.ID, "name": w.provider.Name}
+		}
 	case w.member.ID != "":
 		e.Actor = counterfoil.Actor{Kind: "member", ID: w.member.ID, TokenID: c.TokenID}
 		e.User = counterfoil.EventUser{UUID: store.UUID(w.member.UserID), Email: w.member.Email}

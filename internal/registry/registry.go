@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -91,25 +92,34 @@ type work struct {
 	tx       *store.Tx
 	caller   Caller
 	holds    counterfoil.Permissions // what the caller's credential may do now
-	member   store.Member            // of a personal caller
+	member   store.Member            // of a personal caller; zero for a visitor, who is none here
+	visitor  *visitor                // a provider's person who acts here; nil: the caller is none
+	snapshot counterfoil.Permissions // of a caller's token: what it was granted
 	rules    *rules.Compiled         // of the organization that is worked on; nil when it does not exist yet
 	provider *store.Organization     // whose key or person acts here; nil: the organization's own does
 
-	match     counterfoil.Match // of the caller's value, as it compares now
-	changes   bool              // what the operation was asked to do is to be written
-	receiptID string            // set by an operation that stores its receipt's id
-	dead      []ledger.Entry    // what this ends for good
+	confirmed counterfoil.Instant // when the person of a session last proved who they are
+	match     counterfoil.Match   // of the caller's value, as it compares now
+	changes   bool                // what the operation was asked to do is to be written
+	receiptID string              // set by an operation that stores its receipt's id
+	dead      []ledger.Entry      // what this ends for good
 }
 
 func (w *work) has(permission string) bool { return w.caller.operator || w.holds.Has(permission) }
 
 func (w *work) system() bool { return w.caller.Kind == counterfoil.KindSystem }
 
-// manages reports whether the caller acts for the provider of this organization.
-func (w *work) manages() bool { return w.provider != nil && w.provider.ID != w.tx.Organization() }
+// manages reports whether the caller decides for the provider of this organization: its key does, and its owners and admins.
+func (w *work) manages() bool {
+	return w.provider != nil && w.provider.ID != w.tx.Organization() && (w.visitor == nil || w.visitor.reach == rules.ReachAll)
+}
 
-// isOwner reports whether the caller may act on owners: it is one, or it belongs to the instance or to the provider.
+// isOwner reports whether the caller may act on owners: it is one, or it belongs to the instance or is the provider's key.
+// A provider's owner or admin is an admin here, until the organization has an active owner.
 func (w *work) isOwner() bool {
+	if w.visitor != nil {
+		return w.visitor.founds
+	}
 	return w.system() || w.manages() || slices.Contains(w.member.Roles, counterfoil.RoleOwner)
 }
 
@@ -279,63 +289,97 @@ func (r *Registry) admit(w *work, op *Operation) (err error) {
 		w.holds = r.Rules.InForce.Catalogue().All()
 		return nil
 	}
-	if w.caller.Session != "" {
+	switch {
+	case w.caller.Kind == counterfoil.KindProvider:
+		return r.admitProvider(w, op)
+	case w.caller.Provider != "":
+		return r.admitVisitor(w, op)
+	case w.caller.Session != "":
 		return r.admitPerson(w, op)
 	}
-	if w.caller.Kind == counterfoil.KindProvider {
-		return r.admitProvider(w, op)
+	permission := ""
+	if !op.Own {
+		permission = op.Permission
 	}
+	p, err := r.present(w, w.caller.Organization, w.rules, op, permission)
+	if err != nil {
+		return err
+	}
+	w.member, w.holds = p.member, judge.Effective(&p.record, p.holder, &p.under.Rules)
+	return nil
+}
+
+// presented is a caller's token as it is now.
+type presented struct {
+	record judge.Record
+	member store.Member // its owner; zero: it has none
+	holder *judge.Holder
+	under  *rules.Compiled // what it is judged by
+}
+
+// present judges the caller's token by what holds inside the transaction, which is bound to home, the organization that the
+// token belongs to, and own are home's rules; permission, unless empty, is what it must hold there. A system token belongs
+// to none.
+func (r *Registry) present(w *work, home string, own *rules.Compiled, op *Operation, permission string) (p presented, err error) {
 	if w.caller.itself { // several that only kept it still would wait for each other when they change it
 		if _, _, err := w.tx.TokenForUpdate(w.caller.TokenID); err != nil {
-			return err
+			return p, err
 		}
 	}
 	token, found, err := w.tx.Credential(w.caller.TokenID)
 	if err != nil {
-		return err
+		return p, err
 	}
-	if !found || token.Organization != w.caller.Organization {
-		return counterfoil.Refuse(counterfoil.CodeInvalidToken, judge.Message(counterfoil.CodeInvalidToken))
+	if !found || token.Organization != home {
+		return p, counterfoil.Refuse(counterfoil.CodeInvalidToken, judge.Message(counterfoil.CodeInvalidToken))
 	}
-	under, holder := w.rules, (*judge.Holder)(nil)
+	p.under = own
 	switch {
 	case token.Kind == counterfoil.KindSystem:
-		under = rules.System(r.Rules.InForce.Catalogue())
+		p.under = rules.System(r.Rules.InForce.Catalogue())
 	case w.tx.Organization() == "": // an organization's credential asks the instance about itself
-		return errMissing
+		return p, errMissing
 	}
-	if under == nil {
-		return errNotFound
+	if p.under == nil {
+		return p, errNotFound
 	}
 	if token.Owner != "" {
-		if w.member, _, err = w.tx.Member(token.Owner); err != nil {
-			return err
+		if p.member, _, err = w.tx.Member(token.Owner); err != nil {
+			return p, err
 		}
-		holder = under.Holder(w.member)
+		p.holder = p.under.Holder(p.member)
 	}
-	record, attempt := rules.Record(&token), w.caller.Attempt
+	p.record = rules.Record(&token)
+	attempt := w.caller.Attempt
 	attempt.Value, attempt.Permissions = w.caller.match(&token), nil
-	w.match = attempt.Value
-	if op.Permission != "" && !op.Own {
-		attempt.Permissions = []string{op.Permission}
+	w.match, w.snapshot = attempt.Value, token.Permissions
+	if permission != "" {
+		attempt.Permissions = []string{permission}
 	}
-	if code := judge.Use(&record, holder, &under.Rules, &attempt, w.tx.Now(), nil); code != counterfoil.CodeOK {
-		return counterfoil.Refuse(code, judge.Message(code))
+	if code := judge.Use(&p.record, p.holder, &p.under.Rules, &attempt, w.tx.Now(), nil); code != counterfoil.CodeOK {
+		return p, counterfoil.Refuse(code, judge.Message(code))
 	}
 	if w.match == counterfoil.MatchPrevious && w.changes && op != OpRevokeSelf {
-		return counterfoil.Refuse(counterfoil.CodeMissingPermission, "This is the value before the last rotation: it still opens what the token opens, but managing anything takes the current one.")
+		return p, counterfoil.Refuse(counterfoil.CodeMissingPermission, "This is the value before the last rotation: it still opens what the token opens, but managing anything takes the current one.")
 	}
-	w.holds = judge.Effective(&record, holder, &under.Rules)
-	return nil
+	return p, nil
 }
 
-// record appends an event about target. before and after are what changed, nil for none.
+// record appends an event about target; what a provider's person does is in the provider's log as well.
 func (w *work) record(typ, action string, target counterfoil.Target, metadata map[string]any) {
+	if w.visitor != nil {
+		_ = w.tx.In(w.provider.ID, func(tx *store.Tx) error { // which cannot fail
+			ours := map[string]any{"organization": map[string]any{"id": w.rules.Org.ID, "name": w.rules.Org.Name}}
+			maps.Copy(ours, metadata)
+			w.recordFor(tx, typ, action, target, ours)
+			return nil
+		})
+	}
 	w.recordFor(w.tx, typ, action, target, metadata)
 }
 
-// Resolve finds the organization that a path names: an id, a slug, or "current" for the caller's own. What does not
-// exist and what is another's are the same answer.
+// Resolve finds the organization that a path names: an id, a slug, or "current" for the caller's own. A provider's person
+// finds those in which they act as well. What does not exist and what is another's are the same answer.
 func (r *Registry) Resolve(ctx context.Context, c Caller, name string) (string, error) {
 	if c.Kind == counterfoil.KindProvider {
 		id, found, err := r.Store.ResolveManaged(ctx, c.Provider, name)
@@ -360,8 +404,11 @@ func (r *Registry) Resolve(ctx context.Context, c Caller, name string) (string, 
 	if err != nil {
 		return "", err
 	}
-	if !found || (c.Kind != counterfoil.KindSystem && id != c.Organization) {
-		return "", errNotFound
+	switch {
+	case found && (c.Kind == counterfoil.KindSystem || id == c.Organization):
+		return id, nil
+	case c.Kind == counterfoil.KindPersonal:
+		return r.resolveVisit(ctx, c, name)
 	}
-	return id, nil
+	return "", errNotFound
 }

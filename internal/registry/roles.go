@@ -20,14 +20,20 @@ func (r *Registry) Roles(ctx context.Context, c Caller, org string) (list []coun
 }
 
 func (w *work) roles() (list []counterfoil.Role) {
-	for _, name := range []string{counterfoil.RoleOwner, counterfoil.RoleAdmin, counterfoil.RoleMember} {
-		list = append(list, w.fixedRole(name, "builtin"))
+	for _, name := range []string{counterfoil.RoleOwner, counterfoil.RoleAdmin, counterfoil.RoleTechnician, counterfoil.RoleMember} {
+		if w.builtin(name) {
+			list = append(list, w.fixedRole(name, "builtin"))
+		}
 	}
 	for _, role := range w.rules.Catalogue.Roles() {
-		list = append(list, w.fixedRole(role.Name, "catalogue"))
+		if !w.builtin(role.Name) {
+			list = append(list, w.fixedRole(role.Name, "catalogue"))
+		}
 	}
 	for _, role := range w.rules.OwnRoles {
-		list = append(list, role.Role)
+		if !w.builtin(role.Name) {
+			list = append(list, role.Role)
+		}
 	}
 	return list
 }
@@ -54,7 +60,7 @@ func (w *work) ownRole(idOrName string) (store.Role, error) {
 func (r *Registry) Role(ctx context.Context, c Caller, org, idOrName string) (role store.Role, err error) {
 	err = r.view(ctx, c, org, OpReadRoles, func(w *work) error {
 		for _, own := range w.rules.OwnRoles {
-			if own.ID == idOrName || own.Name == idOrName {
+			if own.ID == idOrName || own.Name == idOrName && !w.builtin(idOrName) {
 				role = own
 				return nil
 			}
@@ -64,7 +70,7 @@ func (r *Registry) Role(ctx context.Context, c Caller, org, idOrName string) (ro
 			return errNotFound
 		}
 		source := "catalogue"
-		if builtin(name) {
+		if w.builtin(name) {
 			source = "builtin"
 		}
 		role.Role = w.fixedRole(name, source)
@@ -73,8 +79,9 @@ func (r *Registry) Role(ctx context.Context, c Caller, org, idOrName string) (ro
 	return role, err
 }
 
-func builtin(name string) bool {
-	return name == counterfoil.RoleOwner || name == counterfoil.RoleAdmin || name == counterfoil.RoleMember
+// builtin reports whether a role is built in here.
+func (w *work) builtin(name string) bool {
+	return name == counterfoil.RoleOwner || name == counterfoil.RoleAdmin || name == counterfoil.RoleMember || w.technicians(name)
 }
 
 var roleName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)

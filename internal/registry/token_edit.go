@@ -27,6 +27,9 @@ func (w *work) tokenToChange(id string) (t store.Token, owner *store.Member, err
 			return t, nil, err
 		}
 	}
+	if w.barred(t.Kind) && w.changes {
+		return t, nil, errNoIntegrations
+	}
 	if !w.own(t) {
 		if !w.has(counterfoil.PermTokensWrite) {
 			return t, nil, errMissing
@@ -92,9 +95,9 @@ func (w *work) editToken(t *store.Token, owner *store.Member, edit counterfoil.E
 	before := rules.Record(t)
 	var holder *judge.Holder
 	if owner != nil {
-		holder = w.under().Holder(*owner)
+		holder = w.holderOf(*owner)
 	}
-	after, found := judge.Edit(&before, change, w.holdsFor(t), holder, &w.under().Rules, w.tx.Now())
+	after, found := judge.Edit(&before, change, w.grantsTo(t.Kind), holder, &w.under().Rules, w.tx.Now())
 	if err := counterfoil.Invalid(merge(problems, found)); err != nil {
 		return err
 	}
@@ -128,12 +131,36 @@ func (w *work) editToken(t *store.Token, owner *store.Member, edit counterfoil.E
 	return nil
 }
 
-// holdsFor is what the caller may hand on to a token like t.
-func (w *work) holdsFor(t *store.Token) counterfoil.Permissions {
-	if t.Kind == counterfoil.KindSystem {
+// grantsTo is what the caller may hand on to a token of a kind: a system token to its like no more than it holds itself; a
+// provider's technician to a personal one what it is good for elsewhere as well.
+func (w *work) grantsTo(kind counterfoil.Kind) counterfoil.Permissions {
+	switch {
+	case kind == counterfoil.KindSystem:
 		return w.holds
+	case kind == counterfoil.KindPersonal && w.member.ID != "" && w.rules.Org.Provider:
+		abroad := w.rules.Abroad(w.member)
+		if w.caller.Session == "" {
+			abroad = abroad.Within(w.snapshot)
+		}
+		return w.grants().Union(abroad)
 	}
 	return w.grants()
+}
+
+// holderOf is what a personal token of a member may be good for at all.
+func (w *work) holderOf(m store.Member) *judge.Holder {
+	h := w.under().Holder(m)
+	if w.rules != nil && w.rules.Org.Provider {
+		h.Permissions = h.Permissions.Union(w.rules.Abroad(m))
+	}
+	return h
+}
+
+// errNoIntegrations and barred keep a provider's technician from an organization's integrations (M7).
+var errNoIntegrations = counterfoil.Refuse(counterfoil.CodeMissingPermission, "A technician has no part in the organization's integrations.")
+
+func (w *work) barred(kind counterfoil.Kind) bool {
+	return kind == counterfoil.KindIntegration && w.visitor != nil && w.visitor.reach == rules.ReachAssigned
 }
 
 // pause pauses or resumes t and reports whether that changed anything. Resuming hands back what the token may do, so the
@@ -158,7 +185,7 @@ func (w *work) pause(t *store.Token, holder *judge.Holder, paused *bool) (bool, 
 // coversOf refuses a caller that does not itself hold what t may do now (S7).
 func (w *work) coversOf(t *store.Token, holder *judge.Holder) error {
 	record := rules.Record(t)
-	lacking := judge.Effective(&record, holder, &w.under().Rules).Beyond(w.holdsFor(t))
+	lacking := judge.Effective(&record, holder, &w.under().Rules).Beyond(w.grantsTo(t.Kind))
 	if len(lacking) == 0 {
 		return nil
 	}
@@ -192,7 +219,7 @@ func (r *Registry) RotateToken(ctx context.Context, c Caller, org, id string, gr
 		}
 		var holder *judge.Holder
 		if owner != nil {
-			holder = w.under().Holder(*owner)
+			holder = w.holderOf(*owner)
 		}
 		if err := w.coversOf(&t, holder); err != nil {
 			return err

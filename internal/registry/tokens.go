@@ -57,17 +57,17 @@ func (w *work) createToken(draft counterfoil.Draft) (created counterfoil.Created
 		if owner.UserID == "" {
 			problems = append(problems, invalid("/owner", "there is no such member in this organization"))
 		}
-		holder = w.under().Holder(*owner)
+		holder = w.holderOf(*owner)
+	}
+	if w.barred(draft.Kind) {
+		return created, errNoIntegrations
 	}
 	ask := judge.Ask{Kind: draft.Kind, Integration: draft.Integration, Name: draft.Name, Permissions: draft.Permissions, ExpiresIn: draft.ExpiresIn, IPFilter: w.filterID(draft.IPFilter)}
 	if draft.ExpiresAt != nil {
 		at := counterfoil.At(*draft.ExpiresAt)
 		ask.ExpiresAt = &at
 	}
-	holds := w.grants()
-	if draft.Kind == counterfoil.KindSystem {
-		holds = w.holds // a system token hands on to its like no more than it holds itself
-	}
+	holds := w.grantsTo(draft.Kind)
 	terms, found := judge.Grant(ask, holds, holder, &w.under().Rules, w.tx.Now())
 	if err := counterfoil.Invalid(merge(problems, found)); err != nil {
 		return created, err
@@ -139,6 +139,8 @@ func (w *work) actorID() string {
 	switch {
 	case w.caller.operator:
 		return "operator"
+	case w.visitor != nil:
+		return w.visitor.ID
 	case w.member.ID != "":
 		return w.member.ID
 	case w.caller.ProviderKey != "":

@@ -22,6 +22,9 @@ func (r *Registry) WriteEvents(ctx context.Context, c Caller, org string, drafts
 		if w.rules == nil {
 			return errNotFound
 		}
+		if w.visitor != nil {
+			return counterfoil.Refuse(counterfoil.CodeMissingPermission, "The product writes its own events, with a token of the organization.")
+		}
 		if err := counterfoil.Invalid(draftProblems(drafts)); err != nil {
 			return err
 		}

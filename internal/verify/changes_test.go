@@ -18,7 +18,7 @@ var touches = map[string]string{
 	"edit-role": "organization rules", "delete-role": "",
 	"edit-member": "member rights", "remove-member": "token record",
 	"edit-organization": "organization rules", "delete-organization": "organization rules",
-	"revoke-provider-key": "", // no cache knows of keys
+	"revoke-provider-key": "", "assign-organizations": "", // no cache knows of keys, or of who acts where
 }
 
 const (
@@ -107,6 +107,7 @@ var changes = []change{
 	}},
 
 	{op: registry.OpRevokeProviderKey, name: "which no token knows", stale: none, token: "ann", want: counterfoil.CodeOK, narrow: makeAndRevokeProviderKey},
+	{op: registry.OpAssign, name: "which no token knows", stale: none, token: "ann", want: counterfoil.CodeOK, narrow: assignAndUnassign},
 	{op: registry.OpEditOrganization, name: "suspended", stale: orgRules, token: "ann", want: suspended,
 		narrow: status(counterfoil.OrgSuspended), widen: status(counterfoil.OrgActive)},
 	{op: registry.OpDeleteOrganization, name: "", stale: orgRules, token: "organization", want: revoked, narrow: func(o *organization) error {

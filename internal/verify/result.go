@@ -134,6 +134,9 @@ func (r *Result) Organization() (id, slug string) {
 	return r.rules.Org.ID, r.rules.Org.Slug
 }
 
+// OfProvider reports whether the token belongs to an organization that manages others.
+func (r *Result) OfProvider() bool { return r.rules != nil && r.rules.Org.Provider }
+
 // Owner returns the member that a personal token belongs to.
 func (r *Result) Owner() (id, email string) {
 	if r.owner == nil {

@@ -165,6 +165,29 @@ func makeAndRevokeProviderKey(o *organization) error {
 	return err
 }
 
+// assignAndUnassign assigns an organization to a technician of a provider, and takes it away.
+func assignAndUnassign(o *organization) error {
+	ctx, op := context.Background(), registry.Operator()
+	provider, err := o.registry.CreateOrganization(ctx, op, counterfoil.OrganizationDraft{Name: "Provider", Provider: true})
+	if err != nil {
+		return err
+	}
+	customer, err := o.registry.CreateManaged(ctx, op, provider.ID, counterfoil.ManagedDraft{Name: "Customer"})
+	if err != nil {
+		return err
+	}
+	tess, err := o.registry.AddMember(ctx, op, provider.ID, counterfoil.MemberDraft{Email: "tess@example.com", Name: "Tess", Roles: []string{counterfoil.RoleTechnician}})
+	if err != nil {
+		return err
+	}
+	_, _, err = o.registry.SetAssignments(ctx, op, provider.ID, tess.ID, counterfoil.Assignments{Organizations: []string{customer.ID}})
+	if err == nil {
+		o.compare("with a technician")
+		_, _, err = o.registry.SetAssignments(ctx, op, provider.ID, tess.ID, counterfoil.Assignments{})
+	}
+	return err
+}
+
 func role(permissions ...string) func(*organization) error {
 	return func(o *organization) error {
 		_, _, err := o.registry.EditRole(context.Background(), registry.Operator(), o.id, "crew", counterfoil.RoleEdit{Permissions: permissions}, registry.Guarded{})
