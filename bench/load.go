@@ -24,7 +24,8 @@ import (
 // order is one round that the generator is asked for.
 type order struct {
 	Address string
-	PID     int // whose processor time is read around the round
+	More    []string // addresses over which the connections are spread as well
+	PID     int      // whose processor time is read around the round
 	Conns   int
 	Seconds float64
 	File    string // of the requests, as written by writeRequests
@@ -166,7 +167,7 @@ func fire(o *order, requests [][]byte) (r outcome, err error) {
 	defer unix.Close(epoll)
 	conns := make([]*conn, o.Conns)
 	for i := range conns {
-		if conns[i], err = dial(o.Address); err != nil {
+		if conns[i], err = dial(append(o.More, o.Address)[i%(1+len(o.More))]); err != nil {
 			return r, err
 		}
 		defer unix.Close(conns[i].fd)

@@ -52,9 +52,9 @@ func main() {
 	}
 	var o options
 	flag.BoolVar(&o.gate, "gate", false, "exit with status 1 when a gate is missed")
-	flag.StringVar(&o.only, "only", "", "measure only these, of check,http,writes,start (comma between)")
+	flag.StringVar(&o.only, "only", "", "measure only these, of check,http,writes,start,nodes (comma between)")
 	flag.StringVar(&o.dir, "dir", os.TempDir(), "where to put the databases; its disk is the one that is measured")
-	flag.IntVar(&o.tokens, "tokens", 1_000_000, "tokens in memory for the check in process")
+	flag.IntVar(&o.tokens, "tokens", 1_000_000, "tokens in memory for the check in process, and in the databases that nodes are started on")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds of each HTTP measurement; the median counts")
 	flag.Float64Var(&o.seconds, "seconds", 0.6, "length of one HTTP round")
 	flag.StringVar(&o.profile, "profile", "", "write CPU profiles of the server into this directory instead of measuring")
@@ -96,7 +96,7 @@ func run(o options) (ok bool, err error) {
 	steps := []struct {
 		name string
 		run  func() error
-	}{{"start", b.start}, {"http", b.http}, {"writes", b.writes}, {"check", b.check}}
+	}{{"start", b.start}, {"http", b.http}, {"writes", b.writes}, {"nodes", b.nodes}, {"check", b.check}}
 	for _, step := range steps {
 		if !b.wanted(step.name) {
 			continue

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -142,4 +143,25 @@ func (w *world) token(keys *secret.Keyring, org string, members []string, i int)
 	t.Digest, _ = keys.Digest(t.KeyID, value.Reveal())
 	w.strings, w.ids, w.orgs = append(w.strings, value.Reveal()), append(w.ids, t.ID), append(w.orgs, org)
 	return t
+}
+
+// tokenColumns are those of the table of tokens that a copy has from its original.
+const tokenColumns = `organization, kind, integration, owner, name, hint, search, permissions, ip_filter, digest, key_id, previous_digest,
+	previous_key_id, previous_until, paused, created_at, created_by, renewed_at, expires_at, revoked_at, revoked_by, revoked_reason, receipt, version`
+
+// multiply fills the table of tokens with copies, whose values nobody knows, until it has about n. Nobody may be serving it.
+func (w *world) multiply(ctx context.Context, n int) error {
+	driver, source := "sqlite", "file:"+filepath.Join(w.config.Dir, "counterfoil.db")
+	if w.config.DatabaseURL != "" {
+		driver, source = "pgx", w.config.DatabaseURL
+	}
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = db.ExecContext(ctx, fmt.Sprintf(`WITH RECURSIVE copies (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM copies WHERE i < %d)
+		INSERT INTO tokens (id, %s) SELECT substr(id, 1, 13) || substr(CAST(1000 + i AS TEXT), 2), %s FROM tokens, copies WHERE TRUE ON CONFLICT DO NOTHING`,
+		n/len(w.ids)-1, tokenColumns, tokenColumns))
+	return err
 }
