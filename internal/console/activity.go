@@ -24,7 +24,6 @@ const (
 	eventsPerPage = 50
 	longestSpan   = 90 // days that a list or download covers
 	mostLooks     = 10 // at the log for one page: of a rare thing a page may come back empty
-	mostChoices   = 200
 	dayForm       = "2006-01-02"
 )
 
@@ -36,15 +35,17 @@ type activityList struct {
 	page     counterfoil.EventPage
 	paged    bool   // not the first page
 	tail     string // cursor of what happens from now on; empty: the list does not reach to now
-	members  []string
-	tokens   []counterfoil.Token
-	from, to time.Time // days, both included
+	offers   offers
+	token    *counterfoil.Token // the one that the list is narrowed to; nil: none, or one that is gone
+	choices  choices            // where what somebody asked for is several
+	from, to time.Time          // days, both included
 }
 
 var activityFields = []string{"from", "to", "member", "type", "token", "item"}
 
-// readActivity reads what the address asks for: days in UTC, the last 90 where none are named.
-func (v *visit) readActivity() *activityList {
+// readActivity reads what the address asks for: days in UTC, the last 90 where none are named; a member and a token by
+// what people call them.
+func (v *visit) readActivity() (*activityList, error) {
 	l := &activityList{form: newForm(v.r.Form), path: v.path("/activity")}
 	today := v.now().UTC().Truncate(24 * time.Hour)
 	day := func(name string, standard time.Time) time.Time {
@@ -70,12 +71,18 @@ func (v *visit) readActivity() *activityList {
 	l.query = registry.EventQuery{Type: v.field("type"), Actor: v.field("member"), Token: v.field("token"), Item: v.field("item"),
 		From: l.from, To: l.to.AddDate(0, 0, 1).Add(-time.Microsecond), Newest: true, Cursor: v.field("cursor"), Limit: eventsPerPage}
 	l.paged = l.query.Cursor != ""
-	return l
+	if err := v.resolveMember(l); err != nil {
+		return nil, err
+	}
+	return l, v.resolveToken(l)
 }
 
-func (v *visit) activity() (err error) {
-	l := v.readActivity()
-	if err = v.activityChoices(l); err != nil {
+func (v *visit) activity() error {
+	l, err := v.readActivity()
+	if err != nil {
+		return err
+	}
+	if l.offers, err = v.activityOffers(); err != nil {
 		return err
 	}
 	if l.form.bad() {
@@ -117,7 +124,10 @@ func (v *visit) activityEnd() (string, error) {
 
 // newActivity is the rows that came behind a cursor, for the script of the list: newest first, as they stand there.
 func (v *visit) newActivity() error {
-	l := v.readActivity()
+	l, err := v.readActivity()
+	if err != nil {
+		return err
+	}
 	if l.form.bad() || l.query.Cursor == "" {
 		return counterfoil.Refuse(counterfoil.CodeInvalidRequest, "This address is for the activity log's own script.")
 	}
@@ -130,28 +140,6 @@ func (v *visit) newActivity() error {
 	slices.Reverse(l.page.Data)
 	v.r.Header.Set("X-Fragment", "1") // never a page of its own
 	return v.show(200, "Activity log", activityRows(v, l))
-}
-
-// activityChoices are the members and tokens that the filters offer, as far as the person may see them.
-func (v *visit) activityChoices(l *activityList) error {
-	ctx := v.r.Context()
-	if v.may(counterfoil.PermMembersRead) {
-		people, err := v.c.Registry.Members(ctx, v.caller(), v.org(), "", "", mostChoices)
-		if err != nil {
-			return err
-		}
-		for _, m := range people.Data {
-			l.members = append(l.members, m.Email)
-		}
-	}
-	if v.may(counterfoil.PermTokensRead) {
-		tokens, err := v.c.Registry.ListTokens(ctx, v.caller(), v.org(), registry.TokenQuery{Sort: "name", Limit: mostChoices})
-		if err != nil {
-			return err
-		}
-		l.tokens = tokens.Data
-	}
-	return nil
 }
 
 // address is a page of the list with the same filters, and more: name, value, …

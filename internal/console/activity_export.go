@@ -59,8 +59,14 @@ func (d *downloads) end(org string) {
 // exportActivity sends what the list shows as a file, oldest first and as it is read: its size does not matter. One that
 // breaks off is cut, so that it does not look whole.
 func (v *visit) exportActivity() error {
-	l := v.readActivity()
+	l, err := v.readActivity()
+	if err != nil {
+		return err
+	}
 	if l.form.bad() {
+		if l.offers, err = v.activityOffers(); err != nil {
+			return err
+		}
 		return v.show(422, "Activity log", activityPage(v, l))
 	}
 	if !v.c.exports.begin(v.org()) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,20 @@ func TestActivityLog(t *testing.T) {
 	p.get("/activity?type=devices").says(200, "Device restarted", "!Created the token")
 	p.get("/activity?member=grace@example.com").says(200, "Device restarted", "!Created the token")
 	p.get("/activity?token="+token.Token.ID).says(200, "Created the token", "Changed the token", "!Device restarted")
+	p.get("/activity?token=CI+Two").says(200, "Created the token", "Changed the token", "!Device restarted", "Of the token ci two "+token.Token.Hint)
+	p.get("/activity?token="+url.QueryEscape(token.Token.Hint)).says(200, "Changed the token", "!Device restarted")
+	p.get("/activity?token=no+such").says(422, "No token is called so: give a name, the shown part of a value, or an id")
+	p.get("/activity?token=tok_000000000000").says(200, "Nothing matches")
+	p.get("/activity/export?token=no+such&format=csv").says(422, "No token is called so")
+	must[counterfoil.Created](t)(owner.CreateToken(ctx, "current", counterfoil.Draft{Kind: counterfoil.KindPersonal, Name: "ci three", Permissions: []string{"devices:read"}}))
+	several := p.get("/activity?type=tokens&token=ci+t").says(422, "Several tokens are meant by this", "Which token? ci three", "ci two")
+	if to := several.attr(`<a [^>]*><bdi>ci two<`, "href"); to != "/o/acme/activity?token="+token.Token.ID+"&type=tokens" {
+		t.Errorf("the choice leads to %s", to)
+	}
+	if category := list.source; !strings.Contains(category, `<option value="devices">Devices</option>`) || !strings.Contains(category, `<option value="login">Sign-ins</option>`) {
+		t.Error("the categories are not those of the service and of the product")
+	}
+	p.get("/activity?type=tokens/token_updated").says(200, "Changed the token", "!Created the token", "tokens/token_updated")
 	p.get("/activity?item=gw-7").says(200, "Device restarted", "!Changed the token")
 	p.get("/activity?item=CI+TWO").says(200, "Changed the token “ci two”", "!Device restarted")
 	p.get("/activity?item=device_restarted").says(200, "Nothing matches") // the action is no item
@@ -78,6 +93,15 @@ func TestActivityLog(t *testing.T) {
 		t.Errorf("with nothing new the script gets %d %s", none.status, none.source)
 	}
 	p.get("/activity/new").says(400)
+
+	// People by name.
+	write(counterfoil.EventDraft{Type: "devices", Action: "device_moved", User: &counterfoil.DraftUser{Email: "owner@acme.example"}})
+	for _, name := range []string{"Ada Berg", "Ada Blum"} {
+		must[counterfoil.Member](t)(s.System().AddMember(ctx, s.Organization.ID, counterfoil.MemberDraft{Email: strings.ToLower(strings.ReplaceAll(name, " ", ".")) + "@acme.example", Name: name, Roles: []string{"member"}}))
+	}
+	p.get("/activity?member=owner").says(200, "Device moved", "!Device restarted")
+	p.get("/activity?member=ada").says(422, "Several people are meant by this", "Which member? Ada Berg ada.berg@acme.example Ada Blum ada.blum@acme.example")
+	p.get("/activity?member=nobody-at-all").says(200, "Nothing matches")
 
 	// Somebody without the right.
 	made, err := s.System().AddMember(ctx, s.Organization.ID, counterfoil.MemberDraft{Email: "bob@acme.example", Name: "Bob", Roles: []string{"member"}})

@@ -48,6 +48,18 @@ func (r *Registry) Events(ctx context.Context, c Caller, org string, q EventQuer
 	return page, err
 }
 
+// mostTypes is how many types of events EventTypes lists.
+const mostTypes = 200
+
+// EventTypes lists the types of the events in an organization's log, the product's own among them, by name.
+func (r *Registry) EventTypes(ctx context.Context, c Caller, org string) (types []string, err error) {
+	err = r.view(ctx, c, org, OpReadEvents, func(w *work) error {
+		types, err = w.tx.EventTypes(mostTypes)
+		return err
+	})
+	return types, err
+}
+
 // TokenEvents reads the history of a token, newest first. A personal token's is its owner's to see as well.
 func (r *Registry) TokenEvents(ctx context.Context, c Caller, org, tokenID, cursor string, limit int) (page counterfoil.EventPage, err error) {
 	op := OpReadTokenEvents

@@ -52,6 +52,20 @@ func (tx *Tx) FindEvents(f EventFilter) (list EventList, err error) {
 	return list, err
 }
 
+// EventTypes lists the types of the organization's entries by name, at most as many as limit. It jumps along the index from
+// one to the next, so that it takes as long as there are types, not entries.
+func (tx *Tx) EventTypes(limit int) (types []string, err error) {
+	last := ""
+	for range limit {
+		err := tx.q.row("SELECT COALESCE(MIN(type), '') FROM events"+tx.q.by("events_by_type")+" WHERE organization = $1 AND type > $2 AND seq IS NOT NULL", tx.org, last).Scan(&last)
+		if err != nil || last == "" {
+			return types, err
+		}
+		types = append(types, last)
+	}
+	return types, nil
+}
+
 // readSpan adds what of a span passes the filter. It stops where the list is full or enough was looked at.
 func (tx *Tx) readSpan(s span, f EventFilter, list *EventList, most int, looked *int) error {
 	w := tx.eventsWhere(f)

@@ -204,7 +204,11 @@ var probes = map[string]probe{
 		return done2(tx.ClaimPlace(a.token, "203.0.113.0/24"))
 	}},
 	"InsertLetter": {writes: func(tx *Tx, a world) (any, error) { return done(tx.InsertLetter(Letter{User: a.owner, Data: a.org})) }},
-	"FindEvents":   {reads: func(tx *Tx, _ world) (any, error) { return eventsIn(tx, 1000) }},
+	"EventTypes": {reads: func(tx *Tx, _ world) (any, error) {
+		types, err := tx.EventTypes(10)
+		return int64(len(types)), err
+	}},
+	"FindEvents": {reads: func(tx *Tx, _ world) (any, error) { return eventsIn(tx, 1000) }},
 	"ClaimEventIDs": {writes: func(tx *Tx, a world) (any, error) {
 		taken, err := tx.ClaimEventIDs([]EventID{{ID: a.eventID, Event: "evt_other"}, {ID: "new " + tx.org, Event: "evt_new"}})
 		if len(taken) > 0 {
