@@ -43,6 +43,7 @@ type cluster struct {
 
 type node struct {
 	binary  string // to be started next
+	room    *room  // nil: it lives here
 	address string
 	admin   string
 	url     string // of the database, by the proxy
@@ -54,11 +55,12 @@ type node struct {
 	process *child.Process
 }
 
-func newCluster(t *testing.T, binary string) *cluster {
+// newCluster starts the nodes, in rooms if there are any.
+func newCluster(t *testing.T, binary string, rooms ...*room) *cluster {
 	t.Helper()
 	c := &cluster{t: t, dir: filepath.Join(t.TempDir(), "data"), start: time.Now(),
 		database: postgrestest.Start(t, postgrestest.Options{Settings: map[string]string{"max_connections": "150"}})}
-	out, err := c.command(binary, c.database.URL(), "setup", "--json", "--organization", "Acme", "--email", "owner@acme.example", "--catalogue", "../../examples/catalogue.yaml").Output()
+	out, err := c.command(nil, binary, c.database.URL(), "setup", "--json", "--organization", "Acme", "--email", "owner@acme.example", "--catalogue", "../../examples/catalogue.yaml").Output()
 	if err == nil {
 		err = json.Unmarshal(out, c)
 	}
@@ -66,7 +68,11 @@ func newCluster(t *testing.T, binary string) *cluster {
 		t.Fatalf("setup: %v\n%s", err, out)
 	}
 	for i := range c.nodes {
-		c.nodes[i] = c.newNode(i, binary)
+		var in *room
+		if len(rooms) > 0 {
+			in = rooms[i]
+		}
+		c.nodes[i] = c.newNode(i, binary, in)
 		c.launch(i)
 	}
 	t.Cleanup(c.stop)
@@ -76,19 +82,30 @@ func newCluster(t *testing.T, binary string) *cluster {
 	return c
 }
 
-func (c *cluster) command(binary, database, verb string, args ...string) *exec.Cmd {
-	cmd := exec.Command(binary, append([]string{verb, "--data", c.dir}, args...)...)
+func (c *cluster) command(in *room, binary, database, verb string, args ...string) *exec.Cmd {
+	args = append([]string{verb, "--data", c.dir}, args...)
+	cmd := exec.Command(binary, args...)
+	if in != nil {
+		cmd = in.enter(binary, args...)
+	}
 	cmd.Env = append(os.Environ(), "COUNTERFOIL_DATABASE_URL="+database)
 	return cmd
 }
 
-func (c *cluster) newNode(i int, binary string) *node {
+func (c *cluster) newNode(i int, binary string, in *room) *node {
 	there, err := url.Parse(c.database.URL())
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	n := &node{binary: binary, log: filepath.Join(c.t.TempDir(), "log"+strconv.Itoa(i)), address: c.free(), admin: c.free()}
-	if n.proxy, err = newProxy(there.Host); err != nil {
+	n := &node{binary: binary, room: in, log: filepath.Join(c.t.TempDir(), "log"+strconv.Itoa(i))}
+	host := "127.0.0.1"
+	if in != nil {
+		host = in.database
+		n.address, n.admin = in.node+":8080", in.node+":8081"
+	} else {
+		n.address, n.admin = c.free(), c.free()
+	}
+	if n.proxy, err = newProxy(host, there.Host); err != nil {
 		c.t.Fatal(err)
 	}
 	there.Host = n.proxy.listener.Addr().String()
@@ -119,7 +136,7 @@ func (c *cluster) launch(i int) {
 		return
 	}
 	defer log.Close()
-	cmd := c.command(n.binary, n.url, "serve", "--lease", lease.String(), "--listen", n.address, "--admin-listen", n.admin)
+	cmd := c.command(n.room, n.binary, n.url, "serve", "--lease", lease.String(), "--listen", n.address, "--admin-listen", n.admin)
 	cmd.Stdout, cmd.Stderr = log, log
 	p, err := child.Start(cmd, syscall.SIGKILL)
 	if err != nil {

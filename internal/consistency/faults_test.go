@@ -43,6 +43,15 @@ var faults = []struct {
 		time.Sleep(longer(r))
 		c.nodes[n].proxy.jitter.Store(0)
 	}},
+	{"link", func(c *cluster, n int, r *rand.Rand) { // where nodes live in rooms
+		mend, err := c.nodes[n].room.cut()
+		if err != nil {
+			c.t.Error(err)
+			return
+		}
+		time.Sleep(longer(r))
+		mend()
+	}},
 	{"database", func(c *cluster, _ int, r *rand.Rand) {
 		end := c.database.Stop
 		if r.IntN(2) == 0 {
@@ -63,7 +72,7 @@ func (c *cluster) disturbed(seed uint64, only ...string) func(context.Context) m
 		r, counts := rand.New(rand.NewPCG(seed, 0)), map[string]int{}
 		for ctx.Err() == nil {
 			f := faults[r.IntN(len(faults))]
-			if len(only) > 0 && f.name != only[r.IntN(len(only))] {
+			if len(only) > 0 && f.name != only[r.IntN(len(only))] || f.name == "link" && c.nodes[0].room == nil {
 				continue
 			}
 			f.do(c, r.IntN(nodes), r)
