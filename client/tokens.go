@@ -114,6 +114,30 @@ func (c *Client) Refusal(ctx context.Context, org, reference string, options ...
 	return call[counterfoil.Refusal](ctx, c, request{doing: "reading a refusal", method: http.MethodGet, path: within(org, "refusals", reference)}, options)
 }
 
+// RefusalQuery selects refusals. The zero RefusalQuery selects all that are kept.
+type RefusalQuery struct {
+	Token  string // id
+	Code   counterfoil.Code
+	IP     string
+	Cursor string // NextCursor of the page before
+	Limit  int    // entries a page, at most 200; 0: 50
+}
+
+// ListRefusals reads one page of an organization's refused checks, the latest first.
+func (c *Client) ListRefusals(ctx context.Context, org string, q RefusalQuery, options ...CallOption) (counterfoil.Page[counterfoil.Refusal], error) {
+	return call[counterfoil.Page[counterfoil.Refusal]](ctx, c, request{doing: "listing refusals", method: http.MethodGet, path: within(org, "refusals"), query: params(
+		"token", q.Token, "code", string(q.Code), "ip", q.IP, "cursor", q.Cursor, "limit", number(q.Limit))}, options)
+}
+
+// Refusals yields every refusal that q selects, reading page after page. It ends with the first error.
+func (c *Client) Refusals(ctx context.Context, org string, q RefusalQuery) iter.Seq2[counterfoil.Refusal, error] {
+	return follow(q.Cursor, func(cursor string) (counterfoil.Page[counterfoil.Refusal], error) {
+		q := q
+		q.Cursor = cursor
+		return c.ListRefusals(ctx, org, q)
+	})
+}
+
 // within is a path inside an organization.
 func within(org string, more ...string) path {
 	return append(path{"v1", "organizations", org}, more...)

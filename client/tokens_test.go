@@ -142,6 +142,44 @@ var tokenRows = []row{
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 	}},
+	{"ListRefusals", "GET /v1/organizations/{org}/refusals", func(t *testing.T, w *world) {
+		made := w.Token(t, "devices:read")
+		refuse := func(q counterfoil.Question) string {
+			q.Token = made.Secret
+			return must(w.System().Verify(t.Context(), q))(t).Reference
+		}
+		first, second := refuse(counterfoil.Question{Permissions: []string{"devices:write"}, IP: "192.0.2.1"}), refuse(counterfoil.Question{Permissions: []string{"sites:write"}, IP: "192.0.2.2"})
+		q := client.RefusalQuery{Token: made.Token.ID, Code: counterfoil.CodeMissingPermission, Limit: 1}
+		page := must(w.owner.ListRefusals(t.Context(), current, q))(t)
+		if len(page.Data) != 1 || page.Data[0].ID != second || page.NextCursor == nil {
+			t.Fatalf("got %+v, want %s of two", page, second)
+		}
+		q.Cursor = *page.NextCursor
+		if page = must(w.owner.ListRefusals(t.Context(), current, q))(t); len(page.Data) != 1 || page.Data[0].ID != first || page.Data[0].Message == "" || page.NextCursor != nil {
+			t.Errorf("got %+v, want %s", page, first)
+		}
+		if _, err := w.owner.ListRefusals(t.Context(), current, client.RefusalQuery{Cursor: "n1"}); !errors.Is(err, &counterfoil.Error{Code: counterfoil.CodeValidationFailed}) {
+			t.Errorf("with another list's cursor: %v", err)
+		}
+	}},
+	{"Refusals", "GET /v1/organizations/{org}/refusals", func(t *testing.T, w *world) {
+		made := w.Token(t, "devices:read")
+		var want, got []string
+		for _, ip := range []string{"192.0.2.1", "192.0.2.2"} {
+			want = append(want, must(w.System().Verify(t.Context(), counterfoil.Question{Token: made.Secret, Permissions: []string{"devices:write"}, IP: ip}))(t).Reference)
+		}
+		for r, err := range w.owner.Refusals(t.Context(), current, client.RefusalQuery{Token: made.Token.ID, Limit: 1}) {
+			got = append(got, must(r.ID, err)(t))
+		}
+		if slices.Reverse(want); !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		for r, err := range w.owner.Refusals(t.Context(), current, client.RefusalQuery{Token: made.Token.ID, IP: "192.0.2.1"}) {
+			if must(r, err)(t); r.IP != "192.0.2.1" {
+				t.Errorf("from another address: %+v", r)
+			}
+		}
+	}},
 	{"Refusal", "GET /v1/organizations/{org}/refusals/{id}", func(t *testing.T, w *world) {
 		made := w.Token(t, "devices:read")
 		v := must(w.System().Verify(t.Context(), counterfoil.Question{Token: made.Secret, Permissions: []string{"devices:write"}}))(t)

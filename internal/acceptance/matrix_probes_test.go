@@ -110,6 +110,7 @@ var probes = []probe{
 	{line: "PATCH " + inOrg + "/ip-filters/{id}", body: `{"rules":"deny all"}`, object: "filter"},
 	{line: "DELETE " + inOrg + "/ip-filters/{id}", object: "filter"},
 	{line: "GET " + inOrg + "/permissions"},
+	{line: "GET " + inOrg + "/refusals"},
 	{line: "GET " + inOrg + "/refusals/{id}", object: "refusal"},
 
 	{line: "GET " + inOrg + "/roles"},

@@ -124,6 +124,12 @@ var systemTokenQuery = slices.DeleteFunc(slices.Clone(tokenQuery), func(p param)
 	return p.name == "kind" || p.name == "owner" || p.name == "ip_filter"
 })
 
+var refusalQuery = append([]param{
+	{name: "token", doc: "A token's id."},
+	{name: "code", doc: "Why it was refused, such as ip_not_allowed."},
+	{name: "ip", doc: "The client's address."},
+}, paging...)
+
 // routes is the API: one visible table.
 func routes() []route {
 	return slices.Concat(checkRoutes(), activityRoutes(), webhookRoutes(), providerRoutes(), usageRoutes(), docsRoutes(), []route{
@@ -136,6 +142,7 @@ func routes() []route {
 		ask(route{method: get, path: "/v1/tokens/current", op: registry.OpReadSelf, tag: tagTokens, summary: "Show the presented token"}, (*call).currentToken),
 		send(route{method: del, path: "/v1/tokens/current", op: registry.OpRevokeSelf, tag: tagTokens, bodyOptional: true, summary: "Revoke the presented token"}, (*call).revokeCurrent),
 		ask(route{method: get, path: "/v1/receipts/{id}", op: registry.OpReadReceipt, tag: tagTokens, summary: "Show a receipt"}, (*call).readReceipt),
+		ask(route{method: get, path: org + "/refusals", op: registry.OpReadRefusal, tag: tagTokens, query: refusalQuery, summary: "List refused checks, the latest first"}, (*call).listRefusals),
 		ask(route{method: get, path: org + "/refusals/{id}", op: registry.OpReadRefusal, tag: tagTokens, summary: "Explain a refused check"}, (*call).readRefusal),
 
 		send(route{method: post, path: system, op: registry.OpCreateSystemToken, tag: tagSystem, status: 201, once: true, summary: "Create a system token"}, (*call).createSystemToken),

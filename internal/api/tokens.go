@@ -162,6 +162,15 @@ func (c *call) readReceipt() (counterfoil.Receipt, error) {
 	return c.Registry.Receipt(c.r.Context(), c.caller, c.r.PathValue("id"))
 }
 
+func (c *call) listRefusals() (a counterfoil.Page[counterfoil.Refusal], err error) {
+	org, err := c.org()
+	if err != nil {
+		return a, err
+	}
+	return c.Registry.Refusals(c.r.Context(), c.caller, org, registry.RefusalQuery{Token: c.query["token"], Code: counterfoil.Code(c.query["code"]), IP: c.query["ip"],
+		Cursor: c.query["cursor"], Limit: c.limit()})
+}
+
 func (c *call) readRefusal() (a counterfoil.Refusal, err error) {
 	org, err := c.org()
 	if err != nil {

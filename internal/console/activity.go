@@ -74,7 +74,18 @@ func (v *visit) readActivity() (*activityList, error) {
 	if err := v.resolveMember(l); err != nil {
 		return nil, err
 	}
-	return l, v.resolveToken(l)
+	var err error
+	var which choices
+	if l.token, which, err = v.resolveToken(l.form, func(more ...string) string { return l.address(l.path, more...) }); err != nil {
+		return nil, err
+	}
+	if l.token != nil {
+		l.query.Token = l.token.ID
+	}
+	if len(which.list) > 0 {
+		l.choices = which
+	}
+	return l, nil
 }
 
 func (v *visit) activity() error {
@@ -144,19 +155,7 @@ func (v *visit) newActivity() error {
 
 // address is a page of the list with the same filters, and more: name, value, …
 func (l *activityList) address(path string, more ...string) string {
-	q := url.Values{}
-	for _, name := range activityFields {
-		if value := l.form.get(name); value != "" {
-			q.Set(name, value)
-		}
-	}
-	for i := 0; i+1 < len(more); i += 2 {
-		q.Set(more[i], more[i+1])
-	}
-	if len(q) == 0 {
-		return path
-	}
-	return path + "?" + q.Encode()
+	return l.form.address(path, activityFields, more...)
 }
 
 func (l *activityList) first() string {

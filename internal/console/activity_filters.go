@@ -90,35 +90,37 @@ func (v *visit) resolveMember(l *activityList) error {
 	return nil
 }
 
-// resolveToken finds which token somebody means by a name, a part of one, or the shown part of a value. An id stands for
-// itself: the token may be gone.
-func (v *visit) resolveToken(l *activityList) error {
-	said := l.query.Token
+// resolveToken finds which token the field "token" of a form means by a name, a part of one, or the shown part of a value;
+// nil for none, and for an id of one that is gone. Where it means several they are the choices, and where it is none or
+// several the form says so. Address is the page with another value of the field.
+func (v *visit) resolveToken(f *form, address func(more ...string) string) (*counterfoil.Token, choices, error) {
+	said := strings.TrimSpace(f.get("token"))
 	if said == "" || !v.may(counterfoil.PermTokensRead) {
-		return nil
+		return nil, choices{}, nil
 	}
 	found, err := v.findTokens(said)
 	if err != nil {
-		return err
+		return nil, choices{}, err
 	}
-	byID := only(found, func(t *counterfoil.Token) bool { return t.ID == said })
+	if byID := only(found, func(t *counterfoil.Token) bool { return t.ID == said }); len(byID) == 1 {
+		found = byID
+	}
 	switch {
-	case len(byID) == 1:
-		l.token = &byID[0]
-	case strings.HasPrefix(said, "tok_"):
-	case len(found) == 0:
-		l.form.wrong("token", "no token is called so: give a name, the shown part of a value, or an id")
 	case len(found) == 1:
-		l.token, l.query.Token = &found[0], found[0].ID
-	default:
-		l.form.wrong("token", "several tokens are meant by this: choose one below")
-		l.choices.title = "Which token?"
-		for i := range found {
-			t := &found[i]
-			l.choices.list = append(l.choices.list, choice{l.address(l.path, "token", t.ID), t.Name, t.Hint + ", " + ownerName(t) + ", created " + date(t.CreatedAt)})
-		}
+		return &found[0], choices{}, nil
+	case strings.HasPrefix(said, "tok_"):
+		return nil, choices{}, nil
+	case len(found) == 0:
+		f.wrong("token", "no token is called so: give a name, the shown part of a value, or an id")
+		return nil, choices{}, nil
 	}
-	return nil
+	f.wrong("token", "several tokens are meant by this: choose one below")
+	which := choices{title: "Which token?"}
+	for i := range found {
+		t := &found[i]
+		which.list = append(which.list, choice{address("token", t.ID), t.Name, t.Hint + ", " + ownerName(t) + ", created " + date(t.CreatedAt)})
+	}
+	return nil, which, nil
 }
 
 // findTokens lists tokens, revoked ones among them, that are called so; where none is, those of whom it is a part of the

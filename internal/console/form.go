@@ -95,6 +95,23 @@ func inputAttrs(f *form, name, hint string) templ.Attributes {
 	return attrs
 }
 
+// address is a page with those of the form's fields that are filled in, and more: name, value, …
+func (f *form) address(path string, fields []string, more ...string) string {
+	q := url.Values{}
+	for _, name := range fields {
+		if value := f.get(name); value != "" {
+			q.Set(name, value)
+		}
+	}
+	for i := 0; i+1 < len(more); i += 2 {
+		q.Set(more[i], more[i+1])
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
 // sentence begins with a capital and ends with a full stop.
 func sentence(s string) string {
 	if s == "" {

@@ -12,25 +12,13 @@ import (
 
 func refusalPages() []page {
 	return []page{
-		{method: get, path: "/o/{org}/refusals", who: member, needs: counterfoil.PermTokensRead, show: (*visit).askRefusal},
+		{method: get, path: "/o/{org}/refusals", who: member, needs: counterfoil.PermTokensRead, show: (*visit).refusals},
 		{method: get, path: "/o/{org}/refusals/{ref}", who: member, needs: counterfoil.PermTokensRead, show: (*visit).refusal},
 	}
 }
 
 // referenceForm is a reference within whatever somebody pastes: the whole answer, or a line of a log.
 var referenceForm = regexp.MustCompile(`ref_[0-9a-zA-Z]+`)
-
-func (v *visit) askRefusal() error {
-	f := filled("reference", v.field("reference"))
-	if text := f.get("reference"); text != "" {
-		if found := referenceForm.FindString(text); found != "" {
-			v.redirect(v.path("/refusals/%s", url.PathEscape(found)))
-			return nil
-		}
-		f.wrong("reference", "there is no reference in it: one looks like ref_0198c2f1…")
-	}
-	return v.show(200, "Why was it refused?", askRefusalPage(v, f))
-}
 
 // refusalView is all that the page of a refusal shows.
 type refusalView struct {
@@ -40,16 +28,19 @@ type refusalView struct {
 	next   []nextStep
 }
 
+// gone reports whether an error says that there is no such thing.
+func gone(err error) bool { return errors.Is(err, counterfoil.Refuse(counterfoil.CodeNotFound, "")) }
+
 // nextStep is something to do about a refusal; to may be empty.
 type nextStep struct{ text, to, link string }
 
 func (v *visit) refusal() error {
 	ref := v.r.PathValue("ref")
 	found, err := v.c.Registry.Refusal(v.r.Context(), v.caller(), v.org(), ref)
-	if errors.Is(err, counterfoil.Refuse(counterfoil.CodeNotFound, "")) {
+	if gone(err) {
 		f := filled("reference", ref)
 		f.wrong("reference", "no refusal of this organization has this reference, or it is older than the 40 days that refusals are kept")
-		return v.show(404, "Why was it refused?", askRefusalPage(v, f))
+		return v.listRefusals(404, f)
 	}
 	if err != nil {
 		return err
@@ -59,7 +50,7 @@ func (v *visit) refusal() error {
 	switch {
 	case err == nil:
 		r.token = &token
-	case !errors.Is(err, counterfoil.Refuse(counterfoil.CodeNotFound, "")):
+	case !gone(err):
 		return err
 	}
 	if err := v.nameFilters(r); err != nil {
@@ -95,7 +86,7 @@ func (v *visit) nameFilters(r *refusalView) error {
 			continue
 		}
 		filter, err := v.c.Registry.IPFilter(v.r.Context(), v.caller(), v.org(), strings.Trim(quoted, `"`))
-		if errors.Is(err, counterfoil.Refuse(counterfoil.CodeNotFound, "")) {
+		if gone(err) {
 			continue
 		}
 		if err != nil {
@@ -217,17 +208,29 @@ func (v *visit) refusedWords(r *refusalView) string {
 	return sentence(times(r.Count) + " within a minute, the last time " + relative(v.now(), r.LastAt))
 }
 
-// title says in a few words what a refusal was.
+// title says what a refusal was.
 func (r *refusalView) title() string {
-	words := map[counterfoil.Code]string{
-		counterfoil.CodeTokenRevoked: "Refused: the value was revoked", counterfoil.CodeTokenPaused: "Refused: the token was paused",
-		counterfoil.CodeOrganizationSuspended: "Refused: the organization was suspended", counterfoil.CodeOwnerInactive: "Refused: its owner was not active",
-		counterfoil.CodeWrongAudience: "Refused: not good for that address", counterfoil.CodeKindDisabled: "Refused: the policy did not allow this kind",
-		counterfoil.CodeTokenExpired: "Refused: the token had expired", counterfoil.CodeMaxLifetimeExceeded: "Refused: older than the policy allowed",
-		counterfoil.CodeIPNotAllowed: "Refused: the address was not allowed", counterfoil.CodeMissingPermission: "Refused: a permission was missing",
+	return "Refused: " + refusedWhy(r.Code)
+}
+
+// refusedReasons are why a token can have been refused, in the order of the filter.
+var refusedReasons = []struct {
+	code counterfoil.Code
+	why  string
+}{
+	{counterfoil.CodeTokenExpired, "the token had expired"}, {counterfoil.CodeTokenRevoked, "the value was revoked"}, {counterfoil.CodeTokenPaused, "the token was paused"},
+	{counterfoil.CodeIPNotAllowed, "the address was not allowed"}, {counterfoil.CodeMissingPermission, "a permission was missing"},
+	{counterfoil.CodeWrongAudience, "not good for that address"}, {counterfoil.CodeKindDisabled, "the policy did not allow this kind"},
+	{counterfoil.CodeMaxLifetimeExceeded, "older than the policy allowed"}, {counterfoil.CodeOwnerInactive, "its owner was not active"},
+	{counterfoil.CodeOrganizationSuspended, "the organization was suspended"},
+}
+
+// refusedWhy says in a few words what a code means.
+func refusedWhy(code counterfoil.Code) string {
+	for _, r := range refusedReasons {
+		if r.code == code {
+			return r.why
+		}
 	}
-	if title, ok := words[r.Code]; ok {
-		return title
-	}
-	return "Refused: " + strings.ReplaceAll(string(r.Code), "_", " ")
+	return strings.ReplaceAll(string(code), "_", " ")
 }

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -99,3 +100,50 @@ func TestTokenHistory(t *testing.T) {
 	looker, _ := d.Member(t, "looks")
 	d.sits(looker.ID).get("/tokens/"+id).says(200, "The history of others' tokens takes the permission counterfoil.activity:read", "!Resumed the token")
 }
+
+// TestRefusalsAreListed: the latest first, narrowed by what people call a token, and each with its explanation.
+func TestRefusalsAreListed(t *testing.T) {
+	d := newDesk(t)
+	ctx, system, org := context.Background(), d.System(), d.Organization.ID
+	owner := d.sits(d.Owner.ID)
+	owner.get("/refusals").says(200, "Nothing was refused")
+	made := func(name string) counterfoil.Created {
+		return must[counterfoil.Created](t)(system.CreateToken(ctx, org, counterfoil.Draft{Kind: counterfoil.KindPersonal, Name: name, Owner: d.Owner.ID, Permissions: counterfoil.NewPermissions("devices:read")}))
+	}
+	scanner, backup := made("Rack <i>scanner</i>"), made("Rack backup")
+	first := d.refuse(t, counterfoil.Question{Token: scanner.Secret, IP: "203.0.113.9", Endpoint: "POST /api/sites"})
+	must[counterfoil.Revoked](t)(system.RevokeToken(ctx, org, backup.Token.ID, ""))
+	d.refuse(t, counterfoil.Question{Token: backup.Secret, IP: "203.0.113.7", Permissions: []string{"devices:read"}})
+	d.refuse(t, counterfoil.Question{Token: backup.Secret, IP: "203.0.113.7", Permissions: []string{"devices:read"}})
+
+	all := owner.get("/refusals").says(200, "Rack <i>scanner</i> "+scanner.Token.Hint+" A permission was missing 203.0.113.9 POST /api/sites 1 just now", "Rack backup "+backup.Token.Hint+" The value was revoked 203.0.113.7 devices:read 2 just now")
+	if strings.Index(all.text, "Rack backup "+backup.Token.Hint) > strings.Index(all.text, "Rack <i>scanner</i> "+scanner.Token.Hint) {
+		t.Error("the latest is not first")
+	}
+	if to := all.attr(`<a [^>]*>A permission was missing<`, "href"); to != owner.at+"/refusals/"+first {
+		t.Errorf("the explanation is at %s", to)
+	}
+	owner.get("/refusals?code=token_revoked").says(200, "203.0.113.7", "!203.0.113.9")
+	owner.get("/refusals?ip=203.0.113.9").says(200, "203.0.113.9", "!203.0.113.7")
+	owner.get("/refusals?ip=::ffff:203.0.113.9").says(200, "POST /api/sites", "!203.0.113.7")
+	owner.get("/refusals?ip=203.0.113.1").says(200, "Nothing matches")
+	owner.get("/refusals?ip=here").says(422, "This is not an IP address")
+	owner.get("/refusals?token=rack+backup").says(200, "Of the token Rack backup", "203.0.113.7", "!203.0.113.9")
+	owner.get("/refusals?token="+scanner.Token.ID).says(200, "203.0.113.9", "!203.0.113.7")
+	owner.get("/refusals?token=rack&code=token_revoked").says(422, "Several tokens are meant by this", "Which token? Rack <i>scanner</i>")
+	owner.get("/refusals?token=nothing").says(422, "No token is called so")
+	if to := owner.get("/tokens/"+scanner.Token.ID).attr(`<a [^>]*>What was refused with it<`, "href"); to != owner.at+"/refusals?token="+scanner.Token.ID {
+		t.Errorf("the token's refusals are at %s", to)
+	}
+	for i := range refusalsOnAPage {
+		d.refuse(t, counterfoil.Question{Token: scanner.Secret, IP: fmt.Sprintf("198.51.100.%d", i), Permissions: []string{"devices:write"}})
+	}
+	next := owner.get("/refusals?token="+scanner.Token.ID).says(200, "198.51.100.49", "!203.0.113.9").attr(`<a [^>]*rel="next"`, "href")
+	owner.send("GET", next, nil).says(200, "203.0.113.9", "!198.51.100.")
+	other := d.NewOrganization(t, "Other")
+	d.sitsIn(other.ID, other.Slug, other.Owner.ID).get("/refusals").says(200, "Nothing was refused")
+	plain, _ := d.Member(t, "member")
+	d.sits(plain.ID).get("/refusals").says(403, "counterfoil.tokens:read")
+}
+
+const refusalsOnAPage = 50

@@ -58,6 +58,9 @@ func plural(n int64, unit string) string {
 	return fmt.Sprintf("%s %ss", thousands(n), unit)
 }
 
+// capital begins with a capital.
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
 func thousands(n int64) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {

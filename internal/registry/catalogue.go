@@ -8,7 +8,6 @@ import (
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/catalogue"
-	"github.com/counterfoil/counterfoil/judge"
 )
 
 // catalogueSetting is where the database keeps the catalogue in force, as the text it was applied as.
@@ -124,24 +123,4 @@ func (r *Registry) Tick(ctx context.Context) error {
 		}
 	}
 	return r.WriteReceipts(ctx)
-}
-
-// Refusal explains the reference of a refused check (P9).
-func (r *Registry) Refusal(ctx context.Context, c Caller, org, id string) (out counterfoil.Refusal, err error) {
-	if r.NotedRefusals != nil {
-		r.NotedRefusals()
-	}
-	err = r.view(ctx, c, org, OpReadRefusal, func(w *work) error {
-		stored, found, err := w.tx.Refusal(id)
-		if err != nil {
-			return err
-		}
-		if !found {
-			return errNotFound
-		}
-		out, err = refusalOf(stored)
-		out.Message = judge.Message(stored.Code)
-		return err
-	})
-	return out, err
 }

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strings"
 
@@ -140,13 +139,6 @@ func (w *work) setUp(q SetupRequest, answer *SetupAnswer) error {
 	created, err := w.createToken(counterfoil.Draft{Kind: counterfoil.KindSystem, Name: "setup: system", ExpiresIn: &life, Permissions: w.r.Rules.InForce.Catalogue().All()})
 	answer.SystemToken = created.Secret
 	return err
-}
-
-func refusalOf(s store.Refusal) (counterfoil.Refusal, error) {
-	out := counterfoil.Refusal{ID: s.ID, TokenID: s.Token, Code: s.Code, IP: s.IP, Endpoint: s.Endpoint,
-		Asked: counterfoil.NewPermissions(s.Permissions...), FirstAt: s.FirstAt.Time(), LastAt: s.LastAt.Time(), Count: s.Count}
-	err := json.Unmarshal([]byte(s.Trace), &out.Trace)
-	return out, err
 }
 
 // cursorError turns a cursor that is not of this list into the caller's mistake.

@@ -157,6 +157,7 @@ var probes = map[string]probe{
 		list, _, err := tx.Tokens(TokenFilter{Limit: 1000})
 		return list, err
 	}},
+	"Refusals":  {reads: func(tx *Tx, _ world) (any, error) { return tx.Refusals(RefusalFilter{Limit: 10}) }},
 	"Refusal":   {reads: func(tx *Tx, a world) (any, error) { return found(tx.Refusal(a.refusal)) }},
 	"LastUse":   {reads: func(tx *Tx, a world) (any, error) { return tx.LastUse(a.token) }},
 	"UsesSince": {reads: func(tx *Tx, _ world) (any, error) { return tx.UsesSince(counterfoil.KindPersonal, 0) }},

@@ -208,4 +208,8 @@ CREATE INDEX usage_states_by_day ON usage_states (day);
 CREATE TABLE usage_rows (
 	provider TEXT NOT NULL, period {{name}} NOT NULL, organization TEXT NOT NULL, figures TEXT NOT NULL, PRIMARY KEY (provider, period, organization)){{clustered}};
 `,
+	// The list of an organization's refusals.
+	11: `
+CREATE INDEX refusals_by_organization ON refusals (organization, id);
+`,
 }

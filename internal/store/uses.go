@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/counterfoil/counterfoil"
 )
@@ -108,38 +107,4 @@ func (tx *Tx) UsesOf(token string, since counterfoil.Instant) ([]UseDay, error) 
 		return u, err
 	}, `SELECT d.day, d.ip, d.uses FROM token_use_days d JOIN tokens t ON t.id = d.token
 		WHERE t.organization = $1 AND d.token = $2 AND d.day >= $3 ORDER BY d.day DESC, d.uses DESC, d.ip LIMIT 500`, tx.org, token, int64(since)/dayMicros)
-}
-
-// Refusal is what was noted of refused checks, folded by token, code and address within a minute.
-type Refusal struct {
-	ID, Organization, Token string
-	Code                    counterfoil.Code
-	IP, Endpoint            string
-	Permissions             []string
-	FirstAt, LastAt         counterfoil.Instant
-	Count                   int64
-	Trace                   string // JSON
-}
-
-// SaveRefusal writes a refusal of the organization, or brings its count up to date. ErrTaken: the id is another
-// organization's.
-func (tx *Tx) SaveRefusal(r Refusal) error {
-	n, err := tx.q.exec(`INSERT INTO refusals (id, organization, token, code, ip, endpoint, permissions, first_at, last_at, count, trace)
-		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11) ON CONFLICT (id) DO UPDATE SET last_at = excluded.last_at, count = excluded.count
-		WHERE refusals.organization = excluded.organization`,
-		r.ID, tx.org, r.Token, string(r.Code), r.IP, r.Endpoint, strings.Join(r.Permissions, " "), int64(r.FirstAt), int64(r.LastAt), r.Count, r.Trace)
-	if err == nil && n != 1 {
-		return ErrTaken
-	}
-	return err
-}
-
-// Refusal finds a refusal of the organization.
-func (tx *Tx) Refusal(id string) (Refusal, bool, error) {
-	return find(tx.q, func(r scanner) (o Refusal, err error) {
-		var permissions string
-		err = r.Scan(&o.ID, &o.Organization, &o.Token, &o.Code, &o.IP, &o.Endpoint, &permissions, &o.FirstAt, &o.LastAt, &o.Count, &o.Trace)
-		o.Permissions = strings.Fields(permissions)
-		return o, err
-	}, "SELECT id, organization, token, code, ip, endpoint, permissions, first_at, last_at, count, trace FROM refusals WHERE organization=$1 AND id=$2", tx.org, id)
 }
