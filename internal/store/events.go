@@ -34,9 +34,11 @@ type head struct {
 	unknown bool
 }
 
+const lastEntryQuery = "SELECT seq, hash FROM events WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1"
+
 func lastEntry(q querier) (head, error) {
 	var h head
-	err := q.row("SELECT seq, hash FROM events WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1").Scan(&h.number, &h.hash)
+	err := q.row(lastEntryQuery).Scan(&h.number, &h.hash)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}

@@ -292,7 +292,7 @@ func (f *follower) forget(number int64, hash []byte) {
 }
 
 func (f *follower) head(ctx context.Context, conn *pgx.Conn) (number int64, hash []byte, err error) {
-	err = conn.QueryRow(ctx, "SELECT seq, hash FROM events WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1").Scan(&number, &hash)
+	err = conn.QueryRow(ctx, lastEntryQuery).Scan(&number, &hash)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = nil
 	}

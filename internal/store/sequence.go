@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // sequencer gives every committed event of PostgreSQL its number and chain hash, many in one batch, under one advisory
@@ -95,45 +98,63 @@ func (s *sequencer) run(ctx context.Context) {
 }
 
 // pass numbers up to sequenceBatch committed events, wakes those who follow the log, and returns its last number; full
-// means that there may be more.
+// means that there may be more. Every write waits for one, so it takes two round trips to the database and no more.
 func (s *sequencer) pass(ctx context.Context) (last int64, full bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	tx, err := s.db.BeginTx(ctx, nil)
+	c, err := s.db.Conn(ctx)
 	if err != nil {
 		return 0, false, err
 	}
-	defer tx.Rollback()
-	q := pgTx{ctx: ctx, tx: tx}
-	if _, err := q.exec("SELECT pg_advisory_xact_lock($1)", sequenceLock); err != nil {
-		return 0, false, err
+	defer c.Close()
+	err = c.Raw(func(raw any) error {
+		conn := raw.(*stdlib.Conn).Conn()
+		h, n, err := number(ctx, conn)
+		if err != nil { // with the connection goes the lock
+			conn.Close(ctx)
+		}
+		last, full = h.number, n == sequenceBatch
+		return err
+	})
+	return last, full, err
+}
+
+// number is one pass: the last entry after it, and how many are new.
+func number(ctx context.Context, conn *pgx.Conn) (h head, n int, err error) {
+	var ords, numbers []int64
+	var bodies []string
+	var hashes [][]byte
+	look := &pgx.Batch{}
+	look.Queue("BEGIN ISOLATION LEVEL READ COMMITTED") // what comes after the lock must see what was committed before it
+	look.Queue("SELECT pg_advisory_xact_lock($1)", sequenceLock)
+	look.Queue("SELECT ord, body FROM events WHERE seq IS NULL ORDER BY ord LIMIT $1", sequenceBatch).Query(func(rows pgx.Rows) error {
+		var ord int64
+		var body string
+		_, err := pgx.ForEachRow(rows, []any{&ord, &body}, func() error {
+			ords, bodies = append(ords, ord), append(bodies, body)
+			return nil
+		})
+		return err
+	})
+	look.Queue(lastEntryQuery).Query(func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{&h.number, &h.hash}, func() error { return nil })
+		return err
+	})
+	if err := conn.SendBatch(ctx, look).Close(); err != nil {
+		return h, 0, err
 	}
-	type pending struct {
-		ord  int64
-		body string
+	if len(ords) == 0 {
+		_, err := conn.Exec(ctx, "ROLLBACK")
+		return h, 0, err
 	}
-	events, err := collect(q, func(r scanner) (p pending, err error) {
-		return p, r.Scan(&p.ord, &p.body)
-	}, "SELECT ord, body FROM events WHERE seq IS NULL ORDER BY ord LIMIT $1", sequenceBatch)
-	if err != nil {
-		return 0, false, err
+	for _, body := range bodies {
+		h = head{number: h.number + 1, hash: ChainHash(h.hash, h.number+1, body)}
+		numbers, hashes = append(numbers, h.number), append(hashes, h.hash)
 	}
-	h, err := lastEntry(q)
-	if err != nil || len(events) == 0 {
-		return h.number, false, err
-	}
-	ords, numbers, hashes := make([]int64, len(events)), make([]int64, len(events)), make([][]byte, len(events))
-	for i, e := range events {
-		h = head{number: h.number + 1, hash: ChainHash(h.hash, h.number+1, e.body)}
-		ords[i], numbers[i], hashes[i] = e.ord, h.number, h.hash
-	}
-	_, err = q.exec(`UPDATE events SET seq = n.seq, hash = n.hash
+	write := &pgx.Batch{}
+	write.Queue(`UPDATE events SET seq = n.seq, hash = n.hash
 		FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS n(ord, seq, hash) WHERE events.ord = n.ord`, ords, numbers, hashes)
-	if err == nil {
-		_, err = q.exec("SELECT pg_notify($1, $2)", logChannel, "entries")
-	}
-	if err != nil {
-		return 0, false, err
-	}
-	return h.number, len(events) == sequenceBatch, tx.Commit()
+	write.Queue("SELECT pg_notify($1, $2)", logChannel, "entries")
+	write.Queue("COMMIT")
+	return h, len(ords), conn.SendBatch(ctx, write).Close()
 }
