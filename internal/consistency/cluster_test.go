@@ -33,6 +33,7 @@ const (
 type cluster struct {
 	t        *testing.T
 	database *postgrestest.Server
+	lease    time.Duration
 	dir      string
 	nodes    [nodes]*node
 	start    time.Time
@@ -56,9 +57,9 @@ type node struct {
 }
 
 // newCluster starts the nodes, in rooms if there are any.
-func newCluster(t *testing.T, binary string, rooms ...*room) *cluster {
+func newCluster(t *testing.T, binary string, lease time.Duration, rooms ...*room) *cluster {
 	t.Helper()
-	c := &cluster{t: t, dir: filepath.Join(t.TempDir(), "data"), start: time.Now(),
+	c := &cluster{t: t, lease: lease, dir: filepath.Join(t.TempDir(), "data"), start: time.Now(),
 		database: postgrestest.Start(t, postgrestest.Options{Settings: map[string]string{"max_connections": "150"}})}
 	out, err := c.command(nil, binary, c.database.URL(), "setup", "--json", "--organization", "Acme", "--email", "owner@acme.example", "--catalogue", "../../examples/catalogue.yaml").Output()
 	if err == nil {
@@ -136,7 +137,7 @@ func (c *cluster) launch(i int) {
 		return
 	}
 	defer log.Close()
-	cmd := c.command(n.room, n.binary, n.url, "serve", "--lease", lease.String(), "--listen", n.address, "--admin-listen", n.admin)
+	cmd := c.command(n.room, n.binary, n.url, "serve", "--lease", c.lease.String(), "--listen", n.address, "--admin-listen", n.admin)
 	cmd.Stdout, cmd.Stderr = log, log
 	p, err := child.Start(cmd, syscall.SIGKILL)
 	if err != nil {

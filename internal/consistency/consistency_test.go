@@ -28,7 +28,7 @@ func histories(t *testing.T, normal int) int {
 // No check that began after an acknowledged change goes by what was before it, at any node, whatever fails; and strict
 // checks are linearizable.
 func TestNodesAreOne(t *testing.T) {
-	c := newCluster(t, build(t, ""))
+	c := newCluster(t, build(t, ""), lease)
 	c.knowEachOther()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -53,7 +53,7 @@ func TestDefectsAreFound(t *testing.T) {
 		{"defect_generation", []string{"delay"}},
 	} {
 		t.Run(d.tag, func(t *testing.T) {
-			c := newCluster(t, build(t, d.tag))
+			c := newCluster(t, build(t, d.tag), lease)
 			found := false
 			seed := rand.Uint64()
 			r := c.run(t, seed, 1000, 24, func(h *history) bool { found = true; return true }, c.disturbed(seed, d.faults...))

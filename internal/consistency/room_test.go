@@ -90,7 +90,7 @@ func removeAbandonedRooms() {
 // whose monotonic clocks have nothing to do with each other.
 func TestNodesAreOneInNamespaces(t *testing.T) {
 	in := rooms(t)
-	c := newCluster(t, build(t, ""), in...)
+	c := newCluster(t, build(t, ""), lease, in...)
 	c.knowEachOther()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
