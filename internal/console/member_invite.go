@@ -22,6 +22,10 @@ func (v *visit) showInvite(status int, f *form) error {
 
 func (v *visit) invite() error {
 	f := newForm(v.r.PostForm)
+	if len(f.values["roles"]) == 0 && !f.is("roleless", "yes") {
+		f.values.Set("ask_roleless", "yes")
+		return v.showInvite(409, f)
+	}
 	link, err := v.c.Registry.Invite(v.r.Context(), v.caller(), v.org(),
 		counterfoil.MemberDraft{Email: v.field("email"), Name: v.field("name"), Roles: v.r.PostForm["roles"]})
 	if err == nil {

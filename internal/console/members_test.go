@@ -49,7 +49,12 @@ func TestInviteWithoutMail(t *testing.T) {
 	invited := owner.post("/members/new", "email", "Grace@acme.example", "name", "Grace Hopper", "roles", "operator", "roles", "member").
 		says(200, "Invitation for grace@acme.example", "This is shown once")
 	first := invited.link()
-	owner.post("/members/new", "email", "grace@acme.example", "name", "Grace Hopper").says(422, "A member of this organization has this e-mail address.")
+	owner.post("/members/new", "email", "bare@acme.example", "name", "Bare").says(409, "No role is ticked.", "Nobody is invited yet", "Invite them without a role")
+	if list := must[counterfoil.Page[counterfoil.Member]](t)(d.System().ListMembers(context.Background(), d.Organization.ID, client.MemberQuery{Text: "bare"})); len(list.Data) != 0 {
+		t.Errorf("invited before it was confirmed: %+v", list.Data)
+	}
+	owner.post("/members/new", "email", "bare@acme.example", "name", "Bare", "ask_roleless", "yes", "roleless", "yes").says(200, "Invitation for bare@acme.example")
+	owner.post("/members/new", "email", "grace@acme.example", "name", "Grace Hopper", "roles", "member").says(422, "A member of this organization has this e-mail address.")
 	grace := d.member(t, "grace@acme.example")
 	if grace.Status != counterfoil.MemberInvited || strings.Join(grace.Roles, " ") != "member operator" {
 		t.Errorf("invited %+v", grace)
