@@ -142,7 +142,7 @@ func eventCircumstance(e *counterfoil.Event) string {
 	}
 	switch e.Action {
 	case "token_refused":
-		return " " + times(max(1, m.Count)) + ": " + strings.ReplaceAll(m.Code, "_", " ")
+		return " " + times(max(1, m.Count)) + ": " + refusedWhy(counterfoil.Code(m.Code))
 	case "user_login_failed":
 		if m.Reason != "" {
 			return ": " + strings.ReplaceAll(m.Reason, "_", " ")
@@ -172,6 +172,21 @@ func eventWho(e *counterfoil.Event) string {
 		return "A token, " + e.Actor.TokenID
 	}
 	return cmp.Or(e.Initiator, "The service")
+}
+
+// initiatorWords are what the service itself does events by.
+var initiatorWords = map[string]string{
+	"operator": "Whoever runs the service", "check": "The service, when it checked the token", "expiry": "The service, when the token's time came",
+	"use": "The service, when the token was used", "retention": "The service, which removes what is kept no longer", "webhooks": "The service, which sends webhooks",
+	"test": "A test of a webhook",
+}
+
+// eventInitiator says what made an event that nobody did by hand.
+func eventInitiator(e *counterfoil.Event) string {
+	if words, ok := initiatorWords[e.Initiator]; ok && e.Actor.Kind != "product" {
+		return words
+	}
+	return e.Initiator
 }
 
 // eventChange is one thing that an event changed; empty texts are nothing.

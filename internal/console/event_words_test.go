@@ -68,7 +68,7 @@ func TestEventWords(t *testing.T) {
 		{"roles", `{"type":"roles","action":"user_role_updated","target":{"kind":"member","name":"bob@example.com"},"initiator":"operator","metadata":{"before":["member"],"after":["admin","member"]}}`,
 			said{"The operator", "Changed the roles of bob@example.com", []eventChange{{"Roles", "member", "admin, member"}}}},
 		{"refusals", `{"type":"tokens","action":"token_refused","target":{"name":"ci"},"initiator":"check","metadata":{"code":"ip_not_allowed","count":12}}`,
-			said{"The service", "The token “ci” was refused 12 times: ip not allowed", nil}},
+			said{"The service", "The token “ci” was refused 12 times: the address was not allowed", nil}},
 		{"a webhook's beginning", `{"type":"integrations","action":"webhook_updated","target":{"name":"chat"},"initiator":"operator","metadata":{"before":{},"after":{"enabled":true}}}`,
 			said{"The operator", "Created the webhook “chat”", []eventChange{{"Enabled", "", "yes"}}}},
 		{"a webhook's edit", `{"type":"integrations","action":"webhook_updated","target":{"name":"chat"},"initiator":"operator","metadata":{"before":{"enabled":true},"after":{"enabled":false}}}`,

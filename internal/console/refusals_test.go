@@ -93,8 +93,8 @@ func TestTokenHistory(t *testing.T) {
 	ref := d.refuse(t, counterfoil.Question{Token: alan.Token.Secret, Permissions: []string{"sites:read"}})
 	d.later.Add(2 * 60 * 1_000_000) // its window is over
 	owner.get("/refusals/" + ref)   // which writes what was noted
-	owner.get("/tokens/"+id).says(200, "was refused once: missing permission", "Why?")
-	d.sits(alan.ID).get("/tokens/"+id).says(200, "was refused once: missing permission", ref, "!Why?", "Resumed the token")
+	owner.get("/tokens/"+id).says(200, "was refused once: a permission was missing", "Why?")
+	d.sits(alan.ID).get("/tokens/"+id).says(200, "was refused once: a permission was missing", ref, "!Why?", "Resumed the token")
 
 	d.role(t, "looks", counterfoil.PermTokensRead)
 	looker, _ := d.Member(t, "looks")

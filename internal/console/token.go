@@ -20,6 +20,11 @@ type tokenView struct {
 	past   *tokenHistory // nil: not for this person
 }
 
+// without is what the token could hold and does not.
+func (t *tokenView) without() []counterfoil.Permission {
+	return only(t.titles, func(p *counterfoil.Permission) bool { return !t.Permissions.Has(p.Name) })
+}
+
 // findToken finds the token of the path.
 func (v *visit) findToken() (*counterfoil.Token, error) {
 	t, err := v.c.Registry.Token(v.r.Context(), v.caller(), v.org(), v.r.PathValue("id"))
