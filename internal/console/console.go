@@ -154,10 +154,8 @@ func (v *visit) run() error {
 		v.redirect("/sign-in?next=" + url.QueryEscape(v.comeBack()))
 		return nil
 	}
-	if v.page.who == member {
-		if err := v.enter(v.r.PathValue("org")); err != nil {
-			return err
-		}
+	if err := v.place(); err != nil {
+		return err
 	}
 	if v.page.needs != "" && !v.holds.Has(v.page.needs) {
 		return counterfoil.Refuse(counterfoil.CodeMissingPermission, "This page needs the permission "+v.page.needs+", which your roles here do not hold. An owner of the organization can change your roles.")
@@ -181,6 +179,33 @@ func (v *visit) recognise() (err error) {
 	v.back = v.session.ReturnURL
 	v.members, err = v.c.Identity.Memberships(ctx, v.session)
 	return err
+}
+
+// place goes into the organization of the path. A page of no organization keeps the menu of the one that the person was in
+// before, or of their only one.
+func (v *visit) place() error {
+	if v.page.who == member {
+		slug := v.r.PathValue("org")
+		if err := v.enter(slug); err != nil {
+			return err
+		}
+		if v.cookie(placeCookie) != v.here.Organization.ID {
+			v.setCookie(placeCookie, v.here.Organization.ID)
+		}
+		return nil
+	}
+	for _, m := range v.members {
+		if m.Organization.ID != v.cookie(placeCookie) && len(v.members) > 1 {
+			continue
+		}
+		err := v.enter(m.Organization.ID)
+		if refusal := new(counterfoil.Error); errors.As(err, &refusal) && refusal.Code != counterfoil.CodeUnavailable {
+			v.here, v.holds = identity.Membership{}, nil // such as one that is suspended: the page is theirs all the same
+			return nil
+		}
+		return err
+	}
+	return nil
 }
 
 // enter goes into the organization of the path. One that is not the person's is not there.

@@ -7,6 +7,7 @@ import "net/http"
 const (
 	sessionCookie = "__Host-session"
 	pendingCookie = "__Host-pending" // a sign-in, or a ceremony, that is half done
+	placeCookie   = "__Host-place"   // the organization that somebody was in last; it opens nothing
 )
 
 // setCookie stores a value for as long as the browser runs. The server decides when it ends.
