@@ -30,7 +30,10 @@ func TestIPFilter(t *testing.T) {
 	p.sees("203.0.113.1 by line 3: deny all")
 	p.fill("Rules", "allow 198.51.100.0/24\nallow 300.1.1.1")
 	p.sees("1 line cannot be taken: Line 2:")
+	p.follow("button", "Create IP filter")
+	p.sees("Put right the lines that the check names.")
 	p.fill("Rules", "allow 198.51.100.0/24")
+	p.missing("Put right") // it was true of what was sent
 	p.follow("button", "Create IP filter")
 	p.sees("Office")
 

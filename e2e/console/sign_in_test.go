@@ -105,6 +105,12 @@ func TestSecondFactor(t *testing.T) {
 	if len(codes) != 10 {
 		t.Fatalf("there are %d recovery codes", len(codes))
 	}
+	eval[bool](p, `(() => { const make = URL.createObjectURL; URL.createObjectURL = (blob) => { blob.text().then((text) => { document.body.dataset.file = text; }); return make(blob); }; return true; })()`)
+	p.click("button", "Download")
+	p.until("seeing the file", func(ctx context.Context) (same bool, err error) {
+		err = chromedp.Evaluate(`document.body.dataset.file === `+quote(strings.Join(codes, "\n")+"\n"), &same).Do(ctx)
+		return same, err
+	})
 	p.click("checkbox", "I have saved these codes")
 	p.follow("button", "Done")
 	p.sees("One-time codes Since", "10 left")
@@ -136,7 +142,13 @@ func TestSecondFactor(t *testing.T) {
 }
 
 func TestPasskey(t *testing.T) {
-	_, p := founded(t)
+	w, p := founded(t)
+	elsewhere := newPerson(t, w.URL)
+	elsewhere.open("/sign-in")
+	elsewhere.sees("Passkeys do not work at 127.0.0.1:", "Open "+w.url)
+	if !eval[bool](elsewhere, `document.querySelector("[data-passkey] button").disabled`) {
+		t.Error("a passkey is offered where none can work")
+	}
 	p.do("plugging in a key", webauthn.Enable(), chromedp.ActionFunc(func(ctx context.Context) error {
 		_, err := webauthn.AddVirtualAuthenticator(&webauthn.VirtualAuthenticatorOptions{Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
 			HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true}).Do(ctx)

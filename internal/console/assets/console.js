@@ -78,6 +78,14 @@ on("click", "[data-copy]", async (button) => {
 	setTimeout(() => { said.textContent = before; }, 2000);
 });
 
+// Downloads: data-download names the element whose text becomes a file of the name in data-file.
+on("click", "[data-download]", (button) => {
+	const text = document.getElementById(button.dataset.download).textContent.trim() + "\n";
+	const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(new Blob([text], { type: "text/plain" })), download: button.dataset.file });
+	link.click();
+	setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+});
+
 // Gates: a button with data-gate works once the box it names is ticked. A secret that nobody has saved holds the page.
 const gates = () => {
 	for (const button of document.querySelectorAll("[data-gate]")) button.disabled = !document.getElementById(button.dataset.gate).checked;
@@ -236,6 +244,26 @@ for (const area of document.querySelectorAll(".rules textarea")) {
 		area.scrollTop = area.scrollHeight / lines * (link.dataset.line - 4);
 	});
 	count();
+}
+
+// A fault was true of what was sent: once its field is changed it is not shown any more. Its place stays, so nothing moves.
+on("input", "[aria-invalid]", (field) => {
+	const fault = document.getElementById("e-" + field.name);
+	if (fault) fault.dataset.past = "1";
+	field.removeAttribute("aria-invalid");
+	const described = (field.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id !== "e-" + field.name);
+	field.setAttribute("aria-describedby", described.join(" "));
+});
+
+// A passkey belongs to the name in data-at: opened at another one, such as 127.0.0.1, the page says so.
+for (const form of document.querySelectorAll("form[data-at]")) {
+	const home = new URL(form.dataset.at);
+	if (location.hostname === home.hostname) continue;
+	form.querySelector("button").disabled = true;
+	const why = form.querySelector("[data-fault]");
+	const link = Object.assign(document.createElement("a"), { href: new URL(location.pathname, home), textContent: home.origin });
+	why.replaceChildren("Passkeys do not work at " + location.host + ". Open ", link, ".");
+	why.hidden = false;
 }
 
 // Passkeys: a form with data-passkey fetches the options there, asks the browser, and sends itself with the answer.
