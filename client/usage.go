@@ -56,3 +56,9 @@ func (c *Client) MonthlyUsageCSV(ctx context.Context, q UsageQuery) ([]byte, err
 	_, body, err := c.exchange(ctx, &request{doing: "reading usage", method: http.MethodGet, path: provider("usage", "monthly"), query: q.params("month", "csv")}, nil)
 	return body, err
 }
+
+// CorrectUsage says what should have been billed of an organization for a final month. The answer is what it adds to the
+// report of the month that runs. It takes [IdempotencyKey].
+func (c *Client) CorrectUsage(ctx context.Context, correction counterfoil.UsageCorrection, options ...CallOption) (counterfoil.UsageAdjustments, error) {
+	return call[counterfoil.UsageAdjustments](ctx, c, request{doing: "correcting usage", method: http.MethodPost, path: provider("usage", "adjustments"), query: named(correction.Provider), body: correction, once: true}, options)
+}

@@ -1,12 +1,15 @@
 package client_test
 
 import (
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/client"
+	"github.com/counterfoil/counterfoil/counterfoiltest"
 )
 
 // billed is a provider with two organizations.
@@ -49,6 +52,24 @@ var usageRows = []row{
 		}
 		if n != 2 {
 			t.Errorf("saw %d", n)
+		}
+	}},
+	{"CorrectUsage", "POST /v1/provider/usage/adjustments", func(t *testing.T, w *world) {
+		var ahead atomic.Int64 // a month has to end
+		later := &world{Server: counterfoiltest.Start(t, counterfoiltest.WithClock(func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }))}
+		p, orgs := later.billed(t)
+		month := time.Now().UTC().Format("2006-01")
+		system := must(later.System().CreateToken(t.Context(), client.System, counterfoil.Draft{Name: "later", Permissions: []string{counterfoil.PermOrganizationsWrite}}))(t)
+		ahead.Store(int64(40 * 24 * time.Hour))
+		seats := 3
+		api := client.New(later.URL, system.Secret, client.WithHTTPClient(&http.Client{Transport: w.seen}))
+		c := counterfoil.UsageCorrection{Organization: orgs[0], Month: month, Billable: &seats, Plan: "business", Reason: "miscounted", Provider: p}
+		if got := must(api.CorrectUsage(t.Context(), c, client.IdempotencyKey("a-correction")))(t); len(got.Data) != 1 || got.Data[0].Licenses.Billable != 3 || got.Data[0].Adjusts.Month != month {
+			t.Errorf("got %+v", got)
+		}
+		c.Billable, c.License, c.Plan = nil, counterfoil.LicenseNFR, ""
+		if got := must(api.CorrectUsage(t.Context(), c))(t); len(got.Data) != 1 || got.Data[0].Licenses.Billable != -3 {
+			t.Errorf("got %+v", got)
 		}
 	}},
 	{"DailyUsageCSV", "GET /v1/provider/usage/daily", func(t *testing.T, w *world) {

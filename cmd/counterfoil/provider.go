@@ -15,6 +15,7 @@ type providerCmd struct {
 	Create        providerCreateCmd        `cmd:"" name:"create-organization" help:"Create an organization that a provider manages."`
 	Assign        providerAssignCmd        `cmd:"" help:"Say in which organizations a technician acts."`
 	Usage         providerUsageCmd         `cmd:"" help:"Show what they used, by month."`
+	Adjust        providerAdjustCmd        `cmd:"" help:"Correct a final month of usage, in the report of the month that runs."`
 	Keys          providerKeysCmd          `cmd:"" help:"List a provider's keys."`
 	CreateKey     providerCreateKeyCmd     `cmd:"" help:"Make a key that signs a provider's requests."`
 	RevokeKey     providerRevokeKeyCmd     `cmd:"" help:"Revoke a key, for good."`

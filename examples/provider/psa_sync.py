@@ -2,8 +2,9 @@
 
 PSA_URL takes POST {"external_id", "customer", "product", "quantity", "period", "final", "note"} and replaces what it has of the
 same external_id, product and period. Every product is pushed, with 0 where it was not used, so that a count that has fallen, or
-is of another plan now, is not left standing. NFR is a product of its own, which nobody is charged for. Pushed are the month that
-runs, which may still change, and the one before, which no longer does. PLANS are the plans of the instance; PSA_TOKEN, if set, is
+is of another plan now, is not left standing. NFR is a product of its own, which nobody is charged for; so are adjustments, which
+correct months that were billed already: charged or credited in the month in which they were made, perhaps below zero. Pushed are
+the month that runs, which may still change, and the one before, which no longer does. PLANS are the plans of the instance; PSA_TOKEN, if set, is
 sent as a Bearer token.
 """
 
@@ -35,15 +36,29 @@ def lines(row):
     else:
         counts["counterfoil-" + row["plan"]] = row["licenses"]["billable"]
     for product, quantity in counts.items():
-        yield {
-            "external_id": row["organization"]["id"],
-            "customer": row["organization"]["name"],
-            "product": product,
-            "quantity": quantity,
-            "period": row["month"],
-            "final": not row["provisional"],
-            "note": row["billable_reason"] if quantity else "",
-        }
+        yield line(row, product, quantity, row["billable_reason"] if quantity else "")
+
+
+def line(row, product, quantity, note):
+    return {
+        "external_id": row["organization"]["id"],
+        "customer": row["organization"]["name"],
+        "product": product,
+        "quantity": quantity,
+        "period": row["month"],
+        "final": not row["provisional"],
+        "note": note,
+    }
+
+
+def adjustments(rows):
+    """One line for each organization, plan and month: the sum of what was adjusted."""
+    sums = {}
+    for row in rows:
+        of = sums.setdefault((row["organization"]["id"], row["month"], row["plan"]), line(row, "counterfoil-" + row["plan"] + "-adjustment", 0, ""))
+        of["quantity"] += row["licenses"]["billable"]
+        of["note"] = "; ".join(filter(None, [of["note"], row["billable_reason"]]))
+    return sums.values()
 
 
 def push(body):
@@ -55,9 +70,9 @@ def push(body):
 
 
 if __name__ == "__main__":
-    pushed = 0
-    for row in rows():
-        for body in lines(row):
-            push(body)
-            pushed += 1
-    print(f"pushed {pushed} lines")
+    every = list(rows())
+    bodies = [body for row in every if not row["adjusts"] for body in lines(row)]
+    bodies += adjustments(row for row in every if row["adjusts"])
+    for body in bodies:
+        push(body)
+    print(f"pushed {len(bodies)} lines")

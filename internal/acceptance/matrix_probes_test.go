@@ -48,6 +48,7 @@ var probes = []probe{
 	{line: "POST /v1/provider/organizations", query: "?provider={org}", body: `{"name":"x {n}"}`},
 	{line: "GET /v1/provider/usage/daily", query: "?provider={org}"},
 	{line: "GET /v1/provider/usage/monthly", query: "?provider={org}"},
+	{line: "POST /v1/provider/usage/adjustments", query: "?provider={org}", body: `{"organization":"org_x","month":"2026-01","billable":1,"reason":"x"}`, what: "of what was not billed", special: true},
 	{line: "GET /v1/provider/keys", query: "?provider={org}"},
 	{line: "POST /v1/provider/keys", query: "?provider={org}", body: `{"name":"x","algorithm":"none"}`, what: "of an algorithm that is none", special: true},
 	{line: "DELETE /v1/provider/keys/{id}", query: "?provider={org}", object: "provider key"},

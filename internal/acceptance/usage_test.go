@@ -3,6 +3,7 @@ package acceptance
 import (
 	"encoding/csv"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +126,98 @@ func usageOverTime(t *testing.T, w *world) {
 	} {
 		expect(t, name, ask("GET /v1/provider/usage/"+test[0], ""), test[1])
 	}
+	correctedUsage(t, p, system, key, month, one, two)
 	expect(t, "no provider named", w.ask(t, system, "GET /v1/provider/usage/monthly", ""), "422 validation_failed ?provider")
 	expect(t, "named", w.ask(t, system, "GET /v1/provider/usage/monthly?provider="+p.id, ""), "200")
+}
+
+// correctedUsage: a final month is corrected in the report of the one that runs, and stays. One was deleted since and billed 3
+// at enterprise; two is NFR and was not billed.
+func correctedUsage(t *testing.T, p *tenant, system string, key *signer, month, one, two string) {
+	t.Helper()
+	runs := p.now().UTC().Format("2006-01")
+	read := func(query string) answer {
+		t.Helper()
+		return must(t, "monthly", p.world.ask(t, key.jwt(t), "GET /v1/provider/usage/monthly"+query, ""), "200")
+	}
+	before := read("?month_from=" + month + "&month_to=" + month)
+	correct := func(name, token, body, want string) answer {
+		t.Helper()
+		a := p.world.ask(t, token, "POST /v1/provider/usage/adjustments?provider="+p.id, body)
+		expect(t, name, a, want)
+		return a
+	}
+	about := func(org, rest string) string {
+		return fmt.Sprintf(`{"organization":%q,"month":%q,"reason":"miscounted"%s}`, org, month, rest)
+	}
+	expect(t, "by the provider's key", p.world.ask(t, key.jwt(t), "POST /v1/provider/usage/adjustments", about(one, `,"billable":1`)), "403 missing_permission")
+	correct("by its owner", p.token, about(one, `,"billable":1`), "403 missing_permission")
+	correct("both", system, about(one, `,"billable":1,"license":"nfr"`), "422 validation_failed /billable")
+	correct("neither", system, about(one, ""), "422 validation_failed /billable")
+	correct("no such plan", system, about(one, `,"billable":1,"plan":"gold"`), "422 validation_failed /plan")
+	correct("of nobody", system, about(p.id, `,"billable":1`), "422 validation_failed /organization")
+	correct("as it was", system, about(one, `,"billable":3`), "422 validation_failed /month")
+	correct("no reason", system, strings.Replace(about(one, `,"billable":1`), "miscounted", " ", 1), "422 validation_failed /reason")
+	correct("the month that runs", system, strings.Replace(about(two, `,"billable":1`), month, runs, 1), "422 validation_failed /month")
+	correct("a month that is none", system, strings.Replace(about(two, `,"billable":1`), month, "2026-13", 1), "422 validation_failed /month")
+
+	moved := correct("another plan", system, about(one, `,"billable":3,"plan":"teams"`), "201")
+	for member, want := range map[string]string{"data.0.month": runs, "data.0.plan": "teams", "data.0.licenses.billable": "3", "data.0.adjusts.month": month, "data.0.adjusts.reason": "miscounted",
+		"data.0.organization.status": "deleted", "data.0.provisional": "false", "data.1.plan": "enterprise", "data.1.licenses.billable": "-3", "data.2": "absent"} {
+		expectAt(t, "another plan", moved, member, want)
+	}
+	free := correct("not NFR", system, about(two, `,"license":"standard"`), "422 validation_failed /month") // it had no seats
+	if !strings.Contains(free.text(), "was billed so already") {
+		t.Errorf("a correction to the same says %s", free.text())
+	}
+	correct("not NFR, by hand", system, about(two, `,"billable":4`), "201")
+
+	if again := read("?month_from=" + month + "&month_to=" + month); again.text() != before.text() {
+		t.Errorf("a correction has changed a final month:\n%s\nwas\n%s", again.text(), before.text())
+	}
+	var whole []string
+	line := func(a answer, i int) string {
+		at := func(name string) string { return a.at(fmt.Sprintf("data.%d.%s", i, name)) }
+		return at("month") + " " + at("organization.id") + " " + at("plan") + " " + at("licenses.billable") + " " + at("adjusts.month")
+	}
+	all := read("?month_from=" + month)
+	for i := range all.count("data") {
+		whole = append(whole, line(all, i))
+	}
+	want := []string{
+		month + " " + one + " enterprise 3 absent", month + " " + two + " teams 0 absent",
+		runs + " " + one + " enterprise 0 absent", runs + " " + one + " teams 3 " + month, runs + " " + one + " enterprise -3 " + month,
+		runs + " " + two + " teams 0 absent", runs + " " + two + " teams 4 " + month,
+	}
+	if !slices.Equal(whole, want) {
+		t.Errorf("the report is\n%s\nwant\n%s", strings.Join(whole, "\n"), strings.Join(want, "\n"))
+	}
+	var paged []string
+	for cursor := ""; cursor != "null"; {
+		a := read("?month_from=" + month + "&limit=1" + cursor)
+		paged = append(paged, line(a, 0))
+		if cursor = a.at("next_cursor"); cursor != "null" {
+			cursor = "&cursor=" + strings.ReplaceAll(cursor, " ", "%20")
+		}
+		if len(paged) > len(whole) {
+			break
+		}
+	}
+	if !slices.Equal(paged, whole) {
+		t.Errorf("one by one the report is\n%s", strings.Join(paged, "\n"))
+	}
+	if of := read("?organization=" + two + "&month_from=" + month); of.count("data") != 3 {
+		t.Errorf("of one organization: %s", of.text())
+	}
+	sheet := p.world.ask(t, key.jwt(t), "GET /v1/provider/usage/monthly?format=csv&month_from="+month, "")
+	rows, err := csv.NewReader(strings.NewReader(sheet.text())).ReadAll()
+	if err != nil || len(rows) != 8 || strings.Join(rows[0][15:], " ") != "billable billable_reason adjusts_month adjustment_id" || rows[1][17]+rows[1][18] != "" ||
+		rows[4][17] != month || rows[5][15] != "-3" || !strings.HasPrefix(rows[5][16], "adjusts "+month+" by -3: billed was 3 enterprise") {
+		t.Errorf("the sheet is %v (%v)", rows, err)
+	}
+	for of, want := range map[string]int{two: 1, p.id: 3} {
+		if log := p.world.ask(t, system, "GET /v1/organizations/"+of+"/events?type=provider&limit=200", "").text(); strings.Count(log, `"usage_adjusted"`) != want || !strings.Contains(log, "miscounted") {
+			t.Errorf("the log of %s says %s", of, log)
+		}
+	}
 }

@@ -28,9 +28,12 @@ func usageRoutes() []route {
 	}
 	answer := reflect.TypeFor[counterfoil.Page[counterfoil.Usage]]()
 	doc := "Every organization that the provider managed in the period has a row, unused ones too. What is not provisional never changes."
+	adjusted := doc + " Behind an organization's row are the adjustments that were made in that month: corrections of earlier ones, in adjusts."
 	return []route{
+		send(route{method: post, path: provider + "/usage/adjustments", op: registry.OpCorrectUsage, tag: tagProvider, status: 201, once: true, query: []param{providerParam}, summary: "Correct a final month",
+			doc: "The final figures stay as they are. The difference is in the report of the month that runs."}, (*call).correctUsage),
 		{method: get, path: provider + "/usage/daily", op: registry.OpReadUsage, tag: tagProvider, query: query("date", "2026-11-26"), summary: "Read usage by day", doc: doc, answer: answer, plain: func(a *API) http.HandlerFunc { return a.dailyUsage }},
-		{method: get, path: provider + "/usage/monthly", op: registry.OpReadUsage, tag: tagProvider, query: query("month", "2026-11"), summary: "Read usage by month", doc: doc, answer: answer, plain: func(a *API) http.HandlerFunc { return a.monthlyUsage }},
+		{method: get, path: provider + "/usage/monthly", op: registry.OpReadUsage, tag: tagProvider, query: query("month", "2026-11"), summary: "Read usage by month", doc: adjusted, answer: answer, plain: func(a *API) http.HandlerFunc { return a.monthlyUsage }},
 	}
 }
 
@@ -119,7 +122,15 @@ func (c *call) usagePeriod(q *registry.UsageQuery) {
 // usageColumns are the columns of the CSV. Further ones may come behind them.
 func usageColumns(period string) []string {
 	return []string{period, "provisional", "organization_id", "organization_name", "organization_status", "plan", "license", "trial", "trial_ends_on", "nfr",
-		"active", "pending", "suspended", "deleted", "consumed", "billable", "billable_reason"}
+		"active", "pending", "suspended", "deleted", "consumed", "billable", "billable_reason", "adjusts_month", "adjustment_id"}
+}
+
+func (c *call) correctUsage(correction counterfoil.UsageCorrection) (a counterfoil.UsageAdjustments, err error) {
+	of, err := c.provider(correction.Provider)
+	if err != nil {
+		return a, err
+	}
+	return c.Registry.CorrectUsage(c.r.Context(), c.caller, of, correction)
 }
 
 func usageRecord(u counterfoil.Usage) []string {
@@ -127,9 +138,12 @@ func usageRecord(u counterfoil.Usage) []string {
 	if u.TrialEndsOn != nil {
 		ends = *u.TrialEndsOn
 	}
-	l := u.Licenses
+	l, adjusts := u.Licenses, counterfoil.UsageAdjustment{}
+	if u.Adjusts != nil {
+		adjusts = *u.Adjusts
+	}
 	return []string{u.Date + u.Month, strconv.FormatBool(u.Provisional), u.Organization.ID, noFormula(u.Organization.Name), u.Organization.Status, noFormula(u.Plan), string(u.License), strconv.FormatBool(u.Trial), ends, strconv.FormatBool(u.NFR),
-		itoa(l.Active), itoa(l.Pending), itoa(l.Suspended), itoa(l.Deleted), itoa(l.Consumed), itoa(l.Billable), noFormula(u.BillableReason)}
+		itoa(l.Active), itoa(l.Pending), itoa(l.Suspended), itoa(l.Deleted), itoa(l.Consumed), itoa(l.Billable), noFormula(u.BillableReason), adjusts.Month, adjusts.ID}
 }
 
 // noFormula keeps a spreadsheet from running a text that somebody chose.

@@ -69,6 +69,7 @@ var eventWords = map[string]string{
 	"provider/key_revoked":                  "Revoked the provider key %s",
 	"provider/organization_moved":           "Moved the organization %s",
 	"provider/license_changed":              "Changed the licence of %s",
+	"provider/usage_adjusted":               "Corrected what was billed of %s",
 	"provider/trial_converted":              "The trial of %s became standard",
 	"catalogue/catalogue_applied":           "Applied a new catalogue of permissions",
 	"sessions/session_ended":                "Ended a session",

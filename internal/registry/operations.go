@@ -108,6 +108,7 @@ var (
 	OpListManaged       = &Operation{Name: "list-managed-organizations", Permission: counterfoil.PermOrganizationsRead, Kinds: orgKinds}
 	OpCreateManaged     = &Operation{Name: "create-managed-organization", StepUp: true, Permission: counterfoil.PermOrganizationsWrite, Kinds: orgKinds, lock: store.ForRules}
 	OpReadUsage         = &Operation{Name: "read-usage", Permission: counterfoil.PermUsageRead, Kinds: orgKinds}
+	OpCorrectUsage      = &Operation{Name: "correct-usage", Permission: counterfoil.PermOrganizationsWrite, Kinds: systemKinds, lock: store.ForRules}
 	OpListProviderKeys  = &Operation{Name: "list-provider-keys", Permission: counterfoil.PermProviderKeysWrite, Kinds: orgKinds}
 	OpCreateProviderKey = &Operation{Name: "create-provider-key", StepUp: true, Permission: counterfoil.PermProviderKeysWrite, Kinds: orgKinds, lock: store.ForRules}
 	OpRevokeProviderKey = &Operation{Name: "revoke-provider-key", Permission: counterfoil.PermProviderKeysWrite, Kinds: orgKinds, Narrows: true, lock: store.ForRules}

@@ -175,18 +175,13 @@ func (r *Registry) Usage(ctx context.Context, c Caller, provider string, q Usage
 		if !u.cursor() {
 			return counterfoil.Invalid([]counterfoil.Problem{invalid("?cursor", "this is no cursor of this list")})
 		}
-		if err := u.final(); err != nil {
-			return err
+		for _, gather := range []func() error{u.adjusted, u.final, u.running} {
+			if err := gather(); err != nil {
+				return err
+			}
 		}
-		if err := u.running(); err != nil {
-			return err
-		}
-		page.Data = append(page.Data, u.rows...)
-		if u.more {
-			last := page.Data[len(page.Data)-1]
-			cursor := last.Date + last.Month + " " + last.Organization.ID
-			page.NextCursor = &cursor
-		}
+		u.rest()
+		page.Data, page.NextCursor = append(page.Data, u.rows...), u.next()
 		return nil
 	})
 	return page, err

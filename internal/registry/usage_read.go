@@ -17,7 +17,9 @@ type usageReader struct {
 	rows []counterfoil.Usage
 	more bool // there are further rows
 
-	afterPeriod, afterOrganization string
+	adjustments []counterfoil.Usage // of months, in their order, that are not yet in rows
+
+	afterPeriod, afterOrganization, afterAdjustment string
 }
 
 // cursor reads where the page before ended; false: it is no cursor.
@@ -26,7 +28,38 @@ func (u *usageReader) cursor() (ok bool) {
 		return true
 	}
 	u.afterPeriod, u.afterOrganization, ok = strings.Cut(u.q.Cursor, " ")
-	return ok && len(u.afterPeriod) == len(u.q.From) && strings.HasPrefix(u.afterOrganization, "org_")
+	u.afterOrganization, u.afterAdjustment, _ = strings.Cut(u.afterOrganization, " ")
+	return ok && len(u.afterPeriod) == len(u.q.From) && strings.HasPrefix(u.afterOrganization, "org_") &&
+		(u.afterAdjustment == "" || u.q.Monthly && strings.HasPrefix(u.afterAdjustment, "adj_"))
+}
+
+// next is the cursor behind the last row.
+func (u *usageReader) next() *string {
+	if !u.more {
+		return nil
+	}
+	last := u.rows[len(u.rows)-1]
+	cursor := last.Date + last.Month + " " + last.Organization.ID
+	if last.Adjusts != nil {
+		cursor += " " + last.Adjusts.ID
+	}
+	return &cursor
+}
+
+// adjusted reads the adjustments that may come on this page. Months have them, days do not.
+func (u *usageReader) adjusted() error {
+	if !u.q.Monthly {
+		return nil
+	}
+	after := store.UsageAdjustment{Organization: u.afterOrganization, ID: u.afterAdjustment}
+	if u.afterPeriod != "" {
+		after.Period = "m" + u.afterPeriod
+	}
+	list, err := u.w.tx.Adjustments("m"+u.q.From, "m"+u.q.Through, after, u.q.Organization, u.q.Limit+1)
+	if err == nil {
+		u.adjustments, err = adjustmentsOf(list)
+	}
+	return err
 }
 
 func (u *usageReader) kind() string {
@@ -53,8 +86,28 @@ func (u *usageReader) final() error {
 	return err
 }
 
-// add adds a row, or notes that there are more than asked for.
+// add adds a row behind the adjustments that come before it: an organization's own row is the first of its month.
 func (u *usageReader) add(row counterfoil.Usage) {
+	for len(u.adjustments) > 0 {
+		a := u.adjustments[0]
+		if a.Month > row.Month || a.Month == row.Month && a.Organization.ID >= row.Organization.ID {
+			break
+		}
+		u.addOne(a)
+		u.adjustments = u.adjustments[1:]
+	}
+	u.addOne(row)
+}
+
+// rest adds the adjustments behind the last row.
+func (u *usageReader) rest() {
+	for _, a := range u.adjustments {
+		u.addOne(a)
+	}
+}
+
+// addOne adds a row, or notes that there are more than asked for.
+func (u *usageReader) addOne(row counterfoil.Usage) {
 	if len(u.rows) >= u.q.Limit {
 		u.more = true
 		return

@@ -57,6 +57,7 @@ func makeWorld(t *testing.T, s *fixture) world {
 			tx.SetRetention(99),
 			tx.SaveUsageState(UsageState{Day: 1, State: marked}),
 			tx.SaveUsageRow(UsageRow{Provider: w.org, Period: "m2026-01", Figures: marked}),
+			tx.InsertAdjustment(UsageAdjustment{ID: "adj_1", Period: "m2026-02", Organization: w.org, Corrects: "m2026-01", Figures: marked}),
 			tx.SetSplunkExport(SplunkExport{URL: "https://" + marked + ".example", Revision: marked}),
 			tx.InsertProviderKey(ProviderKey{ID: w.key, Name: marked, Algorithm: counterfoil.KeyEdDSA}),
 			tx.AcceptJWT(w.key, marked, tx.Now()+1, "192.0.2.1"),
@@ -192,6 +193,7 @@ func dump(t *testing.T, s *fixture, w world) string {
 	add("organizations", "id = $1", w.org)
 	add("users", "email LIKE '%' || $1 || '%'", strings.ToLower(w.org))
 	add("assignments", "member = $1", w.member)
+	add("usage_adjustments", "provider = $1", w.org)
 	add("token_uses", "token = $1", w.token)
 	add("token_places", "token = $1", w.token)
 	add("token_use_days", "token = $1", w.token)

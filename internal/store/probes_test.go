@@ -123,6 +123,12 @@ var probes = map[string]probe{
 	"EverManaged":    {reads: func(tx *Tx, _ world) (any, error) { return tx.EverManaged("", 1000) }},
 	"UsageEvents":    {reads: func(tx *Tx, _ world) (any, error) { return tx.UsageEvents(0, []string{"tokens"}) }},
 	"SaveUsageState": {writes: func(tx *Tx, _ world) (any, error) { return done(tx.SaveUsageState(UsageState{Day: 99})) }},
+	"UsageRow":       {reads: func(tx *Tx, a world) (any, error) { return found(tx.UsageRow("m2026-01", a.org)) }},
+	"AdjustmentsOf":  {reads: func(tx *Tx, a world) (any, error) { return tx.AdjustmentsOf("m2026-01", a.org) }},
+	"Adjustments":    {reads: func(tx *Tx, _ world) (any, error) { return tx.Adjustments("m", "m9", UsageAdjustment{}, "", 1000) }},
+	"InsertAdjustment": {writes: func(tx *Tx, _ world) (any, error) {
+		return done(tx.InsertAdjustment(UsageAdjustment{ID: NewID("adj"), Period: "m2026-03", Organization: "org_x"}))
+	}},
 	"SaveUsageRow": {writes: func(tx *Tx, _ world) (any, error) {
 		return done(tx.SaveUsageRow(UsageRow{Provider: "org_x", Period: "m2026-02"}))
 	}},

@@ -212,4 +212,10 @@ CREATE TABLE usage_rows (
 	11: `
 CREATE INDEX refusals_by_organization ON refusals (organization, id);
 `,
+	// Corrections of final months, in the month in which they were made.
+	12: `
+CREATE TABLE usage_adjustments (
+	provider TEXT NOT NULL, period {{name}} NOT NULL, organization TEXT NOT NULL, id TEXT NOT NULL, corrects TEXT NOT NULL, figures TEXT NOT NULL,
+	PRIMARY KEY (provider, period, organization, id)){{clustered}};
+`,
 }

@@ -54,6 +54,54 @@ func (tx *Tx) UsageRows(from, through, afterPeriod, afterOrganization, organizat
 	}, "SELECT period, organization, figures FROM usage_rows WHERE "+w.sql()+" ORDER BY period, organization"+w.bind(" LIMIT ?", limit), w.args...)
 }
 
+// UsageRow finds final figures of an organization for the transaction's organization, a provider.
+func (tx *Tx) UsageRow(period, organization string) (UsageRow, bool, error) {
+	return find(tx.q, func(r scanner) (UsageRow, error) {
+		row := UsageRow{Provider: tx.org, Period: period, Organization: organization}
+		return row, r.Scan(&row.Figures)
+	}, "SELECT figures FROM usage_rows WHERE provider = $1 AND period = $2 AND organization = $3", tx.org, period, organization)
+}
+
+// UsageAdjustment is one correction of the final figures of the period Corrects, made in Period. Periods sort as text, and ids
+// by age.
+type UsageAdjustment struct {
+	ID, Period, Organization, Corrects string
+	Figures                            string
+}
+
+// InsertAdjustment adds a correction of what the transaction's organization, a provider, was billed.
+func (tx *Tx) InsertAdjustment(a UsageAdjustment) error {
+	_, err := tx.q.exec("INSERT INTO usage_adjustments (provider, period, organization, id, corrects, figures) VALUES ($1,$2,$3,$4,$5,$6)",
+		tx.org, a.Period, a.Organization, a.ID, a.Corrects, a.Figures)
+	return err
+}
+
+const adjustmentColumns = "id, period, organization, corrects, figures"
+
+func scanAdjustment(r scanner) (a UsageAdjustment, err error) {
+	return a, r.Scan(&a.ID, &a.Period, &a.Organization, &a.Corrects, &a.Figures)
+}
+
+// AdjustmentsOf lists the corrections of an organization's final period, oldest first.
+func (tx *Tx) AdjustmentsOf(corrects, organization string) ([]UsageAdjustment, error) {
+	return collect(tx.q, scanAdjustment, "SELECT "+adjustmentColumns+" FROM usage_adjustments WHERE provider = $1 AND corrects = $2 AND organization = $3 ORDER BY id",
+		tx.org, corrects, organization)
+}
+
+// Adjustments lists corrections by the period in which they were made, organization and age: of the periods from and through
+// the given ones, after the given one.
+func (tx *Tx) Adjustments(from, through string, after UsageAdjustment, organization string, limit int) ([]UsageAdjustment, error) {
+	w := where{}
+	w.add("provider = ?", tx.org)
+	w.add("period >= ?", from)
+	w.add("period <= ?", through)
+	w.add("(period, organization, id) > (?, ?, ?)", after.Period, after.Organization, after.ID)
+	if organization != "" {
+		w.add("organization = ?", organization)
+	}
+	return collect(tx.q, scanAdjustment, "SELECT "+adjustmentColumns+" FROM usage_adjustments WHERE "+w.sql()+" ORDER BY period, organization, id"+w.bind(" LIMIT ?", limit), w.args...)
+}
+
 // EverManaged lists the ids of the organizations that the transaction's organization manages or ever managed.
 func (tx *Tx) EverManaged(after string, limit int) ([]string, error) {
 	return collect(tx.q, func(r scanner) (id string, err error) { return id, r.Scan(&id) },

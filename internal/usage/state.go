@@ -115,7 +115,7 @@ type metadata struct {
 func (s *State) Apply(e *counterfoil.Event) {
 	own := (e.Type == "organization" || e.Type == "provider") && e.Target.Kind == "organization" && e.Target.ID == e.OrganizationID
 	seats := (e.Type == "invites" || e.Type == "access") && e.Target.Kind == "member"
-	if !own && !seats || e.Actor.Kind == "product" || s.Deleted || slices.Contains(s.Ahead, e.Number) || e.Action != "organization_created" && !s.Made {
+	if !own && !seats || e.Actor.Kind == "product" || s.Deleted || e.Action == "usage_adjusted" || slices.Contains(s.Ahead, e.Number) || e.Action != "organization_created" && !s.Made {
 		return
 	}
 	at := max(counterfoil.At(e.Timestamp), s.At)
