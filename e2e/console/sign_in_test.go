@@ -130,8 +130,8 @@ func TestSecondFactor(t *testing.T) {
 	p.at("/o/acme/tokens")
 	p.open("/account")
 	p.sees("9 left")
-	p.follow("link", "Make new ones")
-	p.follow("button", "Make new ones")
+	p.follow("link", "Create new ones")
+	p.follow("button", "Create new ones")
 	p.sees("These replace all that you had before.")
 	p.leaving(func() { p.open("/account/totp/remove") })
 	if got := p.boxes(); len(got) != 1 || got[0] != "beforeunload" {

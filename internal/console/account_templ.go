@@ -303,7 +303,7 @@ func factorFacts(v *visit, a *accountView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if a.Changeable {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 34, "<a href=\"/account/recovery-codes\">Make new ones</a>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 34, "<a href=\"/account/recovery-codes\">Create new ones</a>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -948,7 +948,7 @@ func newCodesPage(v *visit, a *accountView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 85, " left. New ones replace all of them.</p><div class=\"row\"><button class=\"button primary\">Make new ones</button> <a class=\"button\" href=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 85, " left. New ones replace all of them.</p><div class=\"row\"><button class=\"button primary\">Create new ones</button> <a class=\"button\" href=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -73,7 +73,7 @@ func (f *filterForm) path(v *visit) string {
 
 func (f *filterForm) title() string {
 	if f.filter == nil {
-		return "New IP filter"
+		return "Create IP filter"
 	}
 	return f.filter.Name
 }

@@ -63,7 +63,7 @@ func ipFiltersPage(v *visit, all []counterfoil.IPFilter, uses map[string]registr
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, " New IP filter")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, " Create IP filter")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -84,7 +84,7 @@ func ipFiltersPage(v *visit, all []counterfoil.IPFilter, uses map[string]registr
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = empty("network", "No IP filters yet", "An IP filter says from which addresses a token may be used: your office, your build machines. Make one, then choose it on a token or in a security policy.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = empty("network", "No IP filters yet", "An IP filter says from which addresses a token may be used: your office, your build machines. Create one, then choose it on a token or in a security policy.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -328,7 +328,7 @@ func ipFilterPage(v *visit, f *filterForm) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if f.filter == nil {
-			templ_7745c5c3_Err = heading("New IP filter", "").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = heading("Create IP filter", "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

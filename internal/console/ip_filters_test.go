@@ -16,7 +16,7 @@ const officeRules = "# the office, without the guests\ndeny 192.0.2.128/25\nallo
 func TestIPFilters(t *testing.T) {
 	d := newDesk(t)
 	owner := d.sits(d.Owner.ID)
-	owner.get("/ip-filters").says(http.StatusOK, "No IP filters yet", "New IP filter")
+	owner.get("/ip-filters").says(http.StatusOK, "No IP filters yet", "Create IP filter")
 	sent := strings.ReplaceAll(officeRules, "\n", "\r\n") // as browsers do
 	owner.does("/ip-filters/new", "name", "<i>office</i>", "rules", sent).says(http.StatusOK, "Created “<i>office</i>”", "4 rules Nothing")
 	owner.post("/ip-filters/new", "name", "<i>office</i>", "rules", sent).says(http.StatusConflict, "This name is in use")

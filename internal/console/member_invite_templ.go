@@ -103,7 +103,7 @@ func invitePage(v *visit, f *form, roles []registry.RoleView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "Make the invitation link")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "Create the invitation link")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -60,7 +60,7 @@ func TestInviteWithoutMail(t *testing.T) {
 		t.Errorf("invited %+v", grace)
 	}
 	list := owner.get("/members").says(200, "Grace Hopper grace@acme.example", "member and operator", "Invited", "Not yet")
-	page := owner.get("/members/"+grace.ID).says(200, "They have not accepted the invitation yet", "Make a new invitation link", "Withdraw invitation", "!Suspend")
+	page := owner.get("/members/"+grace.ID).says(200, "They have not accepted the invitation yet", "Create a new invitation link", "Withdraw invitation", "!Suspend")
 	if strings.Contains(list.source+page.source, "ticket=") {
 		t.Error("a link is shown a second time")
 	}
@@ -89,7 +89,7 @@ func TestInvitationIsAccepted(t *testing.T) {
 	grace.send(http.MethodPost, path, map[string][]string{"ticket": {ticket}, "password": {"correct horse battery"}}).says(303)
 	id := d.member(t, "grace@acme.example").ID
 	owner.get("/members?q=GRACE").says(200, "Grace Hopper", "Active", "just now", "!"+d.Owner.Email+" owner")
-	owner.get("/members/"+id).says(200, "Make a password link", "so a link to set a new one is made here")
+	owner.get("/members/"+id).says(200, "Create a password link", "so a link to set a new one is made here")
 
 	reset := owner.post("/members/"+id+"/link").says(200, "Password link for grace@acme.example", "shown once").link()
 	if !strings.HasPrefix(reset, "/reset?") {
@@ -142,7 +142,7 @@ func TestInviteWithMail(t *testing.T) {
 	nobody.send(http.MethodGet, second, nil).says(200, "Join")
 
 	member, _ := d.Member(t, "member")
-	owner.get("/members/"+member.ID).says(200, "by “Forgot password” on the sign-in page", "!Make a password link")
+	owner.get("/members/"+member.ID).says(200, "by “Forgot password” on the sign-in page", "!Create a password link")
 }
 
 // TestWhatStops shows what ends with a member before it ends.

@@ -56,7 +56,7 @@ func TestPeopleWithoutThePermission(t *testing.T) {
 	reads := d.sits(reader.ID)
 	why := "This takes the permission counterfoil.members:write, which your roles do not hold."
 	reads.get("/members").says(200, d.Owner.Email, "Invite a member", why)
-	reads.get("/roles").says(200, "reads-people", "New role", why)
+	reads.get("/roles").says(200, "reads-people", "Create role", why)
 	reads.get("/members/"+d.Owner.ID).says(200, "Changing members takes the permission counterfoil.members:write", "!Save roles", "!Remove")
 	reads.get("/roles/"+role.ID).says(200, "Changing roles takes the permission counterfoil.members:write", reader.Name, "!Save")
 	for _, path := range append(posts, "/members/new", "/roles/new") {

@@ -136,7 +136,7 @@ func (v *visit) nextSteps(r *refusalView) (steps []nextStep) {
 	case counterfoil.CodeOwnerInactive:
 		step("The token works again when its owner is active. If they have left, make a token of somebody else's, or an organization token.", owner, "Open the owner")
 	case counterfoil.CodeWrongAudience:
-		step("A token of an integration opens its own reader of the activity log and nothing else, and other tokens do not open Splunk's. Make one for this use.", "", "")
+		step("A token of an integration opens its own reader of the activity log and nothing else, and other tokens do not open Splunk's. Create one for this use.", "", "")
 	case counterfoil.CodeKindDisabled:
 		step("Tokens of this kind are switched off by the security policy. Switching them on again brings back all of them.", policy, "Open the policy")
 	case counterfoil.CodeTokenExpired:

@@ -129,7 +129,7 @@ func (v *visit) newRole() error {
 	if err != nil {
 		return err
 	}
-	return v.show(200, "New role", newRolePage(v, r))
+	return v.show(200, "Create role", newRolePage(v, r))
 }
 
 var roleFields = map[string]string{"name": "name", "permissions": "permissions"}
@@ -153,7 +153,7 @@ func (v *visit) createRole() error {
 	if !f.take(err, roleFields) {
 		return err
 	}
-	return v.show(422, "New role", newRolePage(v, r))
+	return v.show(422, "Create role", newRolePage(v, r))
 }
 
 func (v *visit) role() error {

@@ -18,7 +18,7 @@ func (d *desk) role(t *testing.T, name string, permissions ...string) counterfoi
 func TestRoles(t *testing.T) {
 	d := newDesk(t)
 	owner := d.sits(d.Owner.ID)
-	owner.get("/roles").says(200, "owner Built in Everything that a person can hold 1", "operator From the catalogue devices:read and 2 more 0", "New role")
+	owner.get("/roles").says(200, "owner Built in Everything that a person can hold 1", "operator From the catalogue devices:read and 2 more 0", "Create role")
 	owner.get("/roles/rol_admin").says(200, "This role is built in", "!Save")
 	owner.get("/roles/rol_operator").says(200, "This role comes from the product's catalogue", "Change devices devices:write", "!Save")
 	owner.does("/roles/rol_operator/delete").says(200, "Built-in roles and those of the catalogue cannot be changed here.")

@@ -1051,7 +1051,7 @@ func filterField(v *visit, f *tokenForm) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ipFiltersLink(v, "Make an IP filter").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ipFiltersLink(v, "Create an IP filter").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -142,7 +142,7 @@ func tokensPage(v *visit, l *tokenList) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = empty("ticket", "No tokens yet", "A token lets a script or a collector call the API as you. Make one, choose what it may do, and copy its value: it is shown once.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = empty("ticket", "No tokens yet", "A token lets a script or a collector call the API as you. Create one, choose what it may do, and copy its value: it is shown once.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -178,7 +178,7 @@ func tokensPage(v *visit, l *tokenList) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = empty("key-round", "No tokens yet", "Make one for the service that needs it. Its value is shown once.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = empty("key-round", "No tokens yet", "Create one for the service that needs it. Its value is shown once.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

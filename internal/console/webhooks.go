@@ -77,7 +77,7 @@ func (v *visit) webhook() error {
 var webhookFields = map[string]string{"name": "name", "url": "url", "types": "types"}
 
 func (v *visit) newWebhook() error {
-	return v.show(200, "New webhook", webhookFormPage(v, nil, filled()))
+	return v.show(200, "Create webhook", webhookFormPage(v, nil, filled()))
 }
 
 // typesField reads the types that were filled in, separated by blanks, commas or line ends.
@@ -93,7 +93,7 @@ func (v *visit) createWebhook() error {
 		if !f.take(err, webhookFields) {
 			return err
 		}
-		return v.show(422, "New webhook", webhookFormPage(v, nil, f))
+		return v.show(422, "Create webhook", webhookFormPage(v, nil, f))
 	}
 	return v.show(200, "Save the secret", webhookSecretPage(v, &made, false))
 }

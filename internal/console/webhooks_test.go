@@ -23,7 +23,7 @@ func TestWebhooks(t *testing.T) {
 	r := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) }))
 	t.Cleanup(r.Close)
 	owner := d.sits(d.Owner.ID)
-	owner.get("/webhooks").says(http.StatusOK, "No webhooks yet", "New webhook")
+	owner.get("/webhooks").says(http.StatusOK, "No webhooks yet", "Create webhook")
 	owner.post("/webhooks/new", "name", "", "url", "http://10.0.0.1/", "types", "a/b/c").says(http.StatusUnprocessableEntity, "A name has 1 to 100 characters", "an address that this server does not call", "Give a type such as login")
 	page := owner.post("/webhooks/new", "name", "<i>siem</i>", "url", r.URL+"/hidden", "types", "tokens\r\nlogin").says(http.StatusOK, "Save the secret of “ <i>siem</i> ”", "whsec_", "I have saved this secret")
 	secret := regexp.MustCompile(`whsec_[A-Za-z0-9+/=]+`).FindString(page.text)
