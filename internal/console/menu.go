@@ -34,6 +34,7 @@ var menu = []entry{
 	{orgSettings, "/activity", "Activity log", "activity", counterfoil.PermActivityRead},
 	{orgSettings, "/policies", "Security policies", "shield", counterfoil.PermPoliciesRead},
 	{orgSettings, "/ip-filters", "IP filters", "network", counterfoil.PermIPFiltersRead},
+	{orgSettings, "/retention", "Retention of the log", "clock", counterfoil.PermOrganizationsRead},
 	{orgSettings, "/permissions", "Permissions", "lock", ""},
 	{connected, "/integrations", "Events reporting", "plug", counterfoil.PermTokensWrite},
 	{connected, "/webhooks", "Webhooks", "webhook", counterfoil.PermExportsRead},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/store"
@@ -37,6 +38,31 @@ func (w *work) retention() (out counterfoil.Retention, err error) {
 		out.RemovedThrough = &cursor
 	}
 	return out, err
+}
+
+// PreviewRetention answers how many entries of an organization's log would be removed if it were kept for so many days (0:
+// for ever; nil: as the instance does), and from before which time.
+func (r *Registry) PreviewRetention(ctx context.Context, c Caller, org string, days *int64) (n int64, before time.Time, err error) {
+	err = r.view(ctx, c, org, OpReadRetention, func(w *work) error {
+		kept := int64(r.KeepDays)
+		if days != nil {
+			kept = *days
+		}
+		if w.rules == nil || kept <= 0 {
+			return nil
+		}
+		end := keptSince(w.tx.Now(), kept)
+		before = end.Time()
+		n, err = w.tx.Removable(end)
+		return err
+	})
+	return n, before, err
+}
+
+// keptSince is the first moment of what is kept for so many days: whole days, so that the log says once a day what went.
+func keptSince(now counterfoil.Instant, days int64) counterfoil.Instant {
+	const micros = secondsOfDay * 1_000_000
+	return (now - now%micros).Plus(-days * secondsOfDay)
 }
 
 // SetRetention sets for how many days an organization's log is kept; nil: the instance's default. What a shorter one ends
@@ -155,8 +181,7 @@ func (r *Registry) retain(ctx context.Context, org string, now counterfoil.Insta
 				days = int64(r.KeepDays)
 			}
 			if days > 0 {
-				const micros = secondsOfDay * 1_000_000
-				before = (now - now%micros).Plus(-days * secondsOfDay) // whole days: the log says once a day what went
+				before = keptSince(now, days)
 				n, err = tx.Removable(before)
 			}
 			return err
