@@ -18,7 +18,7 @@ import (
 // tokens at all of them. Nothing breaks a promise, and nothing fails but at the node that is being replaced.
 func TestRollingUpgrade(t *testing.T) {
 	c := newCluster(t, build(t, ""), 5*time.Second) // a node that the machine gives no time for a moment is no failure
-	next := build(t, "next_version")
+	next := buildNext(t)
 	c.knowEachOther()
 	for i := range c.nodes {
 		r := c.run(t, rand.Uint64(), 14, 14, func(h *history) bool {

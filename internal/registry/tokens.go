@@ -159,8 +159,16 @@ func (w *work) recordToken(t store.Token, action string, metadata map[string]any
 		metadata = map[string]any{}
 	}
 	metadata["token"] = map[string]any{"id": t.ID, "name": t.Name, "hint": t.Hint}
-	w.record(typ, action, counterfoil.Target{Kind: tokenKind(action), ID: t.ID, Name: t.Name}, metadata)
+	kind := "token"
+	if action == "token_revoked" {
+		kind = revokedKind
+	}
+	w.record(typ, action, counterfoil.Target{Kind: kind, ID: t.ID, Name: t.Name}, metadata)
 }
+
+// revokedKind is what a revoked token is called in the log. Only the linker sets another, in the build that stands for the
+// next version in the test of a rolling upgrade.
+var revokedKind = "token"
 
 // TokenQuery narrows a list of tokens; see the route's query parameters.
 type TokenQuery struct {
