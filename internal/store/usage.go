@@ -42,9 +42,12 @@ func (tx *Tx) SaveUsageRow(row UsageRow) error {
 func (tx *Tx) UsageRows(from, through, afterPeriod, afterOrganization, organization string, limit int) ([]UsageRow, error) {
 	w := where{}
 	w.add("provider = ?", tx.org)
-	w.add("period >= ?", from)
 	w.add("period <= ?", through)
-	w.add("(period, organization) > (?, ?)", afterPeriod, afterOrganization)
+	if afterPeriod >= from { // with both, SQLite would begin at from, for each page again
+		w.add("(period, organization) > (?, ?)", afterPeriod, afterOrganization)
+	} else {
+		w.add("period >= ?", from)
+	}
 	if organization != "" {
 		w.add("organization = ?", organization)
 	}
@@ -93,9 +96,12 @@ func (tx *Tx) AdjustmentsOf(corrects, organization string) ([]UsageAdjustment, e
 func (tx *Tx) Adjustments(from, through string, after UsageAdjustment, organization string, limit int) ([]UsageAdjustment, error) {
 	w := where{}
 	w.add("provider = ?", tx.org)
-	w.add("period >= ?", from)
 	w.add("period <= ?", through)
-	w.add("(period, organization, id) > (?, ?, ?)", after.Period, after.Organization, after.ID)
+	if after.Period >= from {
+		w.add("(period, organization, id) > (?, ?, ?)", after.Period, after.Organization, after.ID)
+	} else {
+		w.add("period >= ?", from)
+	}
 	if organization != "" {
 		w.add("organization = ?", organization)
 	}
