@@ -32,7 +32,7 @@ func TestGolden(t *testing.T) {
 	p.open("/o/acme/tokens")
 	for name, path := range map[string]string{
 		"tokens": "/o/acme/tokens", "all-tokens": "/o/acme/all-tokens", "new-token": "/o/acme/tokens/new", "token": "/o/acme/tokens/" + l.report.Token.ID,
-		"revoke": "/o/acme/tokens/" + l.collector.Token.ID + "/revoke", "members": "/o/acme/members", "policy": "/o/acme/policies/personal",
+		"revoke": "/o/acme/tokens/" + l.collector.Token.ID + "/revoke", "members": "/o/acme/members", "member": "/o/acme/members/" + l.member("linus@example.com").ID, "refusals": "/o/acme/refusals", "policy": "/o/acme/policies/personal",
 	} {
 		got := p.fetch(path)
 		for _, c := range changing {

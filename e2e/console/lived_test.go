@@ -100,6 +100,17 @@ func (l *life) token(draft counterfoil.Draft) counterfoil.Created {
 	return made
 }
 
+// member is who has an e-mail address.
+func (l *life) member(email string) counterfoil.Member {
+	l.t.Helper()
+	list, err := l.Registry.Members(l.t.Context(), registry.Operator(), l.org, email, "", 1)
+	l.must(err)
+	if len(list.Data) == 0 {
+		l.t.Fatalf("nobody has the address %s", email)
+	}
+	return list.Data[0]
+}
+
 func (l *life) tokens() {
 	l.t.Helper()
 	ctx := l.t.Context()

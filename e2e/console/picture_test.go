@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
@@ -17,6 +18,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"github.com/counterfoil/counterfoil/internal/registry"
 )
 
 var pictures = flag.String("pictures", "", "a directory for pictures of the pages; make screenshots sets it")
@@ -28,6 +31,11 @@ func TestPictures(t *testing.T) {
 	}
 	l, p := lived(t)
 	stranger := newPerson(t, l.url)
+	linus, emmy := l.member("linus@example.com"), l.member("emmy@example.com")
+	invitation, err := l.Registry.LinkMember(t.Context(), registry.Operator(), l.org, emmy.ID)
+	l.must(err)
+	edited, err := l.Registry.Events(t.Context(), registry.Operator(), l.org, registry.EventQuery{Type: "access/user_status_updated", Newest: true, Limit: 1})
+	l.must(err)
 	for _, theme := range []string{"light", "dark"} {
 		take := func(p *person, name string) {
 			t.Helper()
@@ -47,6 +55,7 @@ func TestPictures(t *testing.T) {
 			{"token-rotate", "/tokens/" + l.collector.Token.ID + "/rotate"}, {"member-invite", "/members/new"},
 			{"role-new", "/roles/new"}, {"refusals", "/refusals"}, {"ip-filter-new", "/ip-filters/new"}, {"splunk", "/integrations/splunk"},
 			{"custom", "/integrations/custom"}, {"sentinel", "/integrations/sentinel"}, {"webhooks", "/webhooks"}, {"webhook-new", "/webhooks/new"},
+			{"member", "/members/" + linus.ID}, {"event", fmt.Sprintf("/activity/%d", edited.Data[0].Number)}, {"retention", "/retention"},
 		} {
 			p.open("/o/acme" + c.path)
 			take(p, c.name)
@@ -61,6 +70,8 @@ func TestPictures(t *testing.T) {
 			stranger.open("/" + c)
 			take(stranger, c)
 		}
+		stranger.open(invitation.URL)
+		take(stranger, "invitation")
 		p.open("/o/acme/policies/organization")
 		p.tick("At most…")
 		p.fill("Longest lifetime: how many", "20")
