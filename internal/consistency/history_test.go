@@ -68,6 +68,10 @@ func record(ctx context.Context, c *cluster, r *rand.Rand) (*history, bool) {
 		if known || ctx.Err() != nil {
 			break
 		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
 		known = h.change(ctx, "revoke")
 	}
 	select {
