@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/counterfoil/counterfoil"
@@ -119,39 +117,12 @@ func (c *call) usagePeriod(q *registry.UsageQuery) {
 	q.From, q.Through = first, through
 }
 
-// usageColumns are the columns of the CSV. Further ones may come behind them.
-func usageColumns(period string) []string {
-	return []string{period, "provisional", "organization_id", "organization_name", "organization_status", "plan", "license", "trial", "trial_ends_on", "nfr",
-		"active", "pending", "suspended", "deleted", "consumed", "billable", "billable_reason", "adjusts_month", "adjustment_id"}
-}
-
 func (c *call) correctUsage(correction counterfoil.UsageCorrection) (a counterfoil.UsageAdjustments, err error) {
 	of, err := c.provider(correction.Provider)
 	if err != nil {
 		return a, err
 	}
 	return c.Registry.CorrectUsage(c.r.Context(), c.caller, of, correction)
-}
-
-func usageRecord(u counterfoil.Usage) []string {
-	ends := ""
-	if u.TrialEndsOn != nil {
-		ends = *u.TrialEndsOn
-	}
-	l, adjusts := u.Licenses, counterfoil.UsageAdjustment{}
-	if u.Adjusts != nil {
-		adjusts = *u.Adjusts
-	}
-	return []string{u.Date + u.Month, strconv.FormatBool(u.Provisional), u.Organization.ID, noFormula(u.Organization.Name), u.Organization.Status, noFormula(u.Plan), string(u.License), strconv.FormatBool(u.Trial), ends, strconv.FormatBool(u.NFR),
-		itoa(l.Active), itoa(l.Pending), itoa(l.Suspended), itoa(l.Deleted), itoa(l.Consumed), itoa(l.Billable), noFormula(u.BillableReason), adjusts.Month, adjusts.ID}
-}
-
-// noFormula keeps a spreadsheet from running a text that somebody chose.
-func noFormula(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
-	}
-	return text
 }
 
 // csvUsage writes every row, page after page. What fails under way ends the answer short of its length.
@@ -168,10 +139,10 @@ func (c *call) csvUsage(of string, q registry.UsageQuery) error {
 	c.w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	c.w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
 	w := csv.NewWriter(c.w)
-	_ = w.Write(usageColumns(period)) // Flush and Error tell
+	_ = w.Write(registry.UsageColumns(period)) // Flush and Error tell
 	for {
 		for _, u := range page.Data {
-			_ = w.Write(usageRecord(u))
+			_ = w.Write(registry.UsageRecord(u))
 		}
 		if w.Flush(); w.Error() != nil || page.NextCursor == nil {
 			return nil // a client that has gone is told nothing

@@ -116,6 +116,7 @@ type visit struct {
 	signedIn bool
 	members  []identity.Membership // of the person, active ones
 	here     identity.Membership   // in the organization of the path; zero outside one
+	in       *registry.Visit       // for a provider, in an organization that it manages and of which the person is no member; else nil
 	holds    counterfoil.Permissions
 	nonce    string
 	remark   remark // of the form before
@@ -157,6 +158,10 @@ func (v *visit) run() error {
 	if err := v.place(); err != nil {
 		return err
 	}
+	if v.page.own && v.in != nil {
+		v.redirect(v.path("/members"))
+		return nil
+	}
 	if v.page.needs != "" && !v.holds.Has(v.page.needs) {
 		return counterfoil.Refuse(counterfoil.CodeMissingPermission, "This page needs the permission "+v.page.needs+", which your roles here do not hold. An owner of the organization can change your roles.")
 	}
@@ -189,8 +194,11 @@ func (v *visit) place() error {
 		if err := v.enter(slug); err != nil {
 			return err
 		}
-		if v.cookie(placeCookie) != v.here.Organization.ID {
+		if v.in == nil && v.cookie(placeCookie) != v.here.Organization.ID {
 			v.setCookie(placeCookie, v.here.Organization.ID)
+		}
+		if v.page.provider && !v.here.Organization.Provider {
+			return errNothing
 		}
 		return nil
 	}
@@ -208,7 +216,8 @@ func (v *visit) place() error {
 	return nil
 }
 
-// enter goes into the organization of the path. One that is not the person's is not there.
+// enter goes into the organization of the path: one of the person's, or one that a provider of theirs manages (M8). Any other
+// is not there.
 func (v *visit) enter(slug string) error {
 	for _, m := range v.members {
 		if m.Organization.Slug != slug && m.Organization.ID != slug {
@@ -219,11 +228,29 @@ func (v *visit) enter(slug string) error {
 		v.holds = holds
 		return err
 	}
+	for _, m := range v.members {
+		if !m.Organization.Provider {
+			continue
+		}
+		v.here = m
+		in, err := v.visitOf(slug)
+		if err != nil {
+			return err
+		}
+		if in != nil {
+			v.in, v.here, v.holds = in, identity.Membership{Organization: in.Organization}, in.Holds
+			return nil
+		}
+		v.here = identity.Membership{}
+	}
 	return counterfoil.Refuse(counterfoil.CodeNotFound, "There is nothing here, or it is not yours to see.")
 }
 
 // caller is the person as the registry knows them, in the organization of the page.
 func (v *visit) caller() registry.Caller {
+	if v.in != nil {
+		return v.in.Caller
+	}
 	return registry.Caller{
 		Session: v.session.ID, Member: v.here.MemberID, Organization: v.here.Organization.ID, Kind: counterfoil.KindPersonal,
 		Attempt: counterfoil.Attempt{IP: v.at.IP}, UserAgent: v.at.UserAgent,
@@ -241,6 +268,9 @@ func (v *visit) confirm() error {
 	v.redirect("/confirm?next=" + url.QueryEscape(v.comeBack()))
 	return nil
 }
+
+// inside reports whether the page is an organization's.
+func (v *visit) inside() bool { return v.here.Organization.ID != "" }
 
 // org is the id of the organization of the page.
 func (v *visit) org() string { return v.here.Organization.ID }

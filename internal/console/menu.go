@@ -22,10 +22,13 @@ const (
 	yours       = "Settings"
 	orgSettings = "Organization settings"
 	connected   = "Integrations"
+	customers   = "Provider"
 )
 
 var menu = []entry{
 	{yours, "/tokens", "API tokens", "ticket", ""},
+	{customers, "/organizations", "Organizations", "building-2", counterfoil.PermOrganizationsRead},
+	{customers, "/usage", "Usage", "chart-column", counterfoil.PermUsageRead},
 	{orgSettings, "/organization-tokens", "Organization tokens", "key-round", counterfoil.PermTokensWrite},
 	{orgSettings, "/all-tokens", "All tokens", "list-checks", counterfoil.PermTokensRead},
 	{orgSettings, "/members", "Members", "users", counterfoil.PermMembersRead},
@@ -37,14 +40,18 @@ var menu = []entry{
 	{orgSettings, "/retention", "Retention of the log", "clock", counterfoil.PermOrganizationsRead},
 	{orgSettings, "/permissions", "Permissions", "lock", ""},
 	{connected, "/integrations", "Events reporting", "plug", counterfoil.PermTokensWrite},
+	{connected, "/provider-api", "Provider API", "key-round", counterfoil.PermProviderKeysWrite},
 	{connected, "/webhooks", "Webhooks", "webhook", counterfoil.PermExportsRead},
 }
 
+// ofProviders are the pages that a provider has and no other organization.
+var ofProviders = map[string]bool{"/organizations": true, "/usage": true, "/provider-api": true}
+
 // sections is the side menu as this person sees it.
 func (v *visit) sections() (out []section) {
-	if v.here.MemberID != "" {
+	if v.inside() {
 		for _, e := range menu {
-			if e.needs != "" && !v.may(e.needs) {
+			if e.needs != "" && !v.may(e.needs) || ofProviders[e.path] && !v.here.Organization.Provider || !v.visits(e) {
 				continue
 			}
 			if len(out) == 0 || out[len(out)-1].title != e.section {
@@ -86,4 +93,10 @@ func (v *visit) organizationSettings() string {
 // home is where a person begins in an organization.
 func home(m identity.Membership) string {
 	return "/o/" + url.PathEscape(m.Organization.Slug) + "/tokens"
+}
+
+// visits reports whether a page is for somebody who acts for a provider: nothing there is their own, and a technician has
+// nothing to do with integrations (M7).
+func (v *visit) visits(e entry) bool {
+	return v.in == nil || e.section != yours && (e.section != connected || !v.in.Technician)
 }

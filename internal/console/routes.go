@@ -20,6 +20,8 @@ type page struct {
 	method, path string
 	who          audience
 	needs        string // permission
+	provider     bool   // the organization has to be a provider
+	own          bool   // shows what is the person's own here: not for one who only visits
 	fresh        bool   // wants a proof of the last ten minutes (step-up)
 	size         int64  // of a form in bytes; 0: maxForm
 	form         string // of a form: the page of the organization that it is on, where somebody who signed in again goes
@@ -34,5 +36,5 @@ const (
 
 // pages is every page. Each noun has its rows beside its handlers.
 func pages() []page {
-	return slices.Concat(homePages(), signInPages(), linkPages(), accountPages(), tokenPages(), exportPages(), memberPages(), rolePages(), refusalPages(), activityPages(), policyPages(), ipFilterPages(), retentionPages(), cataloguePages(), webhookPages())
+	return slices.Concat(homePages(), signInPages(), linkPages(), accountPages(), tokenPages(), exportPages(), memberPages(), rolePages(), refusalPages(), activityPages(), policyPages(), ipFilterPages(), retentionPages(), cataloguePages(), webhookPages(), managedPages(), usagePages(), providerKeyPages())
 }

@@ -27,9 +27,9 @@ func tokenPages() []page {
 	for i := range shelves {
 		s := &shelves[i]
 		rows = append(rows,
-			page{method: get, path: "/o/{org}" + s.path, who: member, needs: s.needs, show: func(v *visit) error { return v.tokens(s) }},
-			page{method: get, path: "/o/{org}" + s.path + "/new", who: member, needs: s.needs, fresh: true, show: func(v *visit) error { return v.newToken(s) }},
-			page{method: post, path: "/o/{org}" + s.path + "/new", who: member, needs: s.needs, fresh: true, form: s.path + "/new", show: func(v *visit) error { return v.createToken(s) }},
+			page{method: get, own: s.personal(), path: "/o/{org}" + s.path, who: member, needs: s.needs, show: func(v *visit) error { return v.tokens(s) }},
+			page{method: get, own: s.personal(), path: "/o/{org}" + s.path + "/new", who: member, needs: s.needs, fresh: true, show: func(v *visit) error { return v.newToken(s) }},
+			page{method: post, own: s.personal(), path: "/o/{org}" + s.path + "/new", who: member, needs: s.needs, fresh: true, form: s.path + "/new", show: func(v *visit) error { return v.createToken(s) }},
 		)
 	}
 	return rows

@@ -90,6 +90,7 @@ var probes = map[string]probe{
 
 	"EndedTrials":     {crosses: "it looks for what has ended anywhere, for the instance's own housekeeping"},
 	"ProviderKeyByID": {crosses: "a JWT names its key, and nothing that could be believed before its signature is checked"},
+	"JWTAccepted":     {reads: func(tx *Tx, a world) (any, error) { return tx.JWTAccepted(marked) }},
 	"ProviderKeys":    {reads: func(tx *Tx, _ world) (any, error) { return tx.ProviderKeys() }},
 	"Managed":         {reads: func(tx *Tx, _ world) (any, error) { return tx.Managed(ManagedFilter{Limit: 1000}) }},
 	"NFROrganization": {reads: func(tx *Tx, _ world) (any, error) { return found(tx.NFROrganization()) }},

@@ -57,3 +57,9 @@ func (tx *Tx) AcceptJWT(key, jti string, until counterfoil.Instant, ip string) e
 	_, err := tx.q.exec("UPDATE provider_keys SET used_at=$1, used_ip=$2 WHERE id=$3 AND organization=$4 AND used_at <= $5", int64(tx.now), ip, key, tx.org, int64(tx.now))
 	return err
 }
+
+// JWTAccepted reports whether a jti of the organization's was accepted and is still remembered.
+func (tx *Tx) JWTAccepted(jti string) (bool, error) {
+	_, accepted, err := find(tx.q, func(r scanner) (n int64, err error) { return n, r.Scan(&n) }, "SELECT 1 FROM provider_jtis WHERE organization=$1 AND jti=$2", tx.org, jti)
+	return accepted, err
+}
