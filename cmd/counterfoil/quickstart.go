@@ -31,14 +31,17 @@ Example:
 //go:embed example.yaml
 var exampleCatalogue []byte
 
-// example is the slug of the organization that quickstart makes.
-const example = "example"
+// example is the slug of the organization that quickstart makes, and exampleOwner the e-mail address of its owner.
+const (
+	example      = "example"
+	exampleOwner = "you@example.com"
+)
 
 func (c *quickstartCmd) Run(ctx context.Context, s *session) error {
 	if err := c.free(); err != nil {
 		return err
 	}
-	first := setupCmd{storage: c.storage, Organization: "Example", Email: "you@example.com"}
+	first := setupCmd{storage: c.storage, Organization: "Example", Email: exampleOwner}
 	fresh, err := first.setUp(ctx, exampleCatalogue)
 	if err != nil && !errors.Is(err, registry.ErrSetUp) {
 		return err

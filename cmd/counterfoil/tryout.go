@@ -45,7 +45,7 @@ func (t *tryout) issue(ctx context.Context, running *server.Server) error {
 	if t.SignIn, err = signInLink(ctx, running, org, owner); err != nil {
 		return err
 	}
-	if err := supersede(ctx, r, org, owner.ID); err != nil {
+	if err := t.supersede(ctx, r, org, owner); err != nil {
 		return err
 	}
 	life := int64(tryoutLife / time.Second)
@@ -71,14 +71,19 @@ func (t *tryout) issue(ctx context.Context, running *server.Server) error {
 	return nil
 }
 
-// supersede revokes the tokens that earlier starts made. One whose expiry somebody has changed is theirs, and stays.
-func supersede(ctx context.Context, r *registry.Registry, org, owner string) error {
+// supersede revokes the tokens that earlier starts made and printed. One whose expiry somebody has changed is theirs, and
+// stays.
+func (t *tryout) supersede(ctx context.Context, r *registry.Registry, org string, owner counterfoil.Member) error {
+	personal := []string{tryoutName, tryoutOwner}
+	if owner.Email == exampleOwner && t.Owner == "" { // what the first start printed came from its set-up
+		personal = append(personal, registry.SetupOwnerToken)
+	}
 	for _, in := range []struct {
 		org   string
 		query registry.TokenQuery
 		names []string
 	}{
-		{org, registry.TokenQuery{Kind: counterfoil.KindPersonal, Owner: owner, Text: tryoutName, Limit: 200}, []string{tryoutName, tryoutOwner}},
+		{org, registry.TokenQuery{Kind: counterfoil.KindPersonal, Owner: owner.ID, Limit: 200}, personal},
 		{"", registry.TokenQuery{Text: tryoutName, Limit: 200}, []string{tryoutGateway}},
 	} {
 		for more := true; more; {
@@ -87,11 +92,11 @@ func supersede(ctx context.Context, r *registry.Registry, org, owner string) err
 				return err
 			}
 			for i := range page.Data {
-				t := &page.Data[i]
-				if t.Status == counterfoil.StatusRevoked || !slices.Contains(in.names, t.Name) || t.ExpiresAt == nil || !t.ExpiresAt.Equal(t.CreatedAt.Add(tryoutLife)) {
+				old := &page.Data[i]
+				if old.Status == counterfoil.StatusRevoked || !slices.Contains(in.names, old.Name) || old.ExpiresAt == nil || !old.ExpiresAt.Equal(old.CreatedAt.Add(tryoutLife)) {
 					continue
 				}
-				if _, err := r.RevokeToken(ctx, registry.Operator(), in.org, t.ID, "quickstart was started again"); err != nil {
+				if _, err := r.RevokeToken(ctx, registry.Operator(), in.org, old.ID, "quickstart was started again"); err != nil {
 					return err
 				}
 			}

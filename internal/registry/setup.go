@@ -98,6 +98,9 @@ func (r *Registry) IsSetUp(ctx context.Context) (bool, error) {
 	return found, err
 }
 
+// SetupOwnerToken is the name of the owner's token that a set-up makes.
+const SetupOwnerToken = "setup: owner"
+
 func (w *work) setUp(q SetupRequest, answer *SetupAnswer) error {
 	o, err := w.createOrganization(counterfoil.OrganizationDraft{Name: q.Organization}, nil)
 	if err != nil {
@@ -128,7 +131,7 @@ func (w *work) setUp(q SetupRequest, answer *SetupAnswer) error {
 		if inside.rules, err = w.r.Rules.Within(tx); err != nil {
 			return err
 		}
-		created, err := inside.createToken(counterfoil.Draft{Kind: counterfoil.KindPersonal, Name: "setup: owner", Owner: m.ID, ExpiresIn: &life,
+		created, err := inside.createToken(counterfoil.Draft{Kind: counterfoil.KindPersonal, Name: SetupOwnerToken, Owner: m.ID, ExpiresIn: &life,
 			Permissions: inside.rules.Catalogue.ForKind(counterfoil.KindPersonal)})
 		answer.OwnerToken = created.Secret
 		return err
