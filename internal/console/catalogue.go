@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -41,6 +42,9 @@ func (v *visit) catalogue() error {
 	l.groups, l.shown, l.all = groups(chosen), len(chosen), len(all)
 	return v.show(200, "Permissions", cataloguePage(v, l))
 }
+
+// groupAnchor is where on the page a group stands.
+func groupAnchor(prefix string, i int) string { return fmt.Sprintf("%sgroup-%d", prefix, i+1) }
 
 // wants reports whether a permission is looked for: every word of the search stands somewhere in what is shown of it.
 func (l *catalogueList) wants(p counterfoil.Permission, held bool) bool {

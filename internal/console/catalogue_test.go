@@ -16,6 +16,9 @@ func TestPermissionsPage(t *testing.T) {
 	if strings.Contains(page.source, "<i>Read") {
 		t.Error("a title is markup")
 	}
+	if to := page.attr(`<a href="#[^"]*">Sites \(2\)<`, "href"); !strings.Contains(page.source, `<h2 id="`+to[1:]+`">Sites</h2>`) {
+		t.Errorf("the link to the sites leads to %s", to)
+	}
 	owner.get("/permissions?q=put+SITES").says(http.StatusOK, "1 of ", "sites:write", "!sites:read", "!devices:read")
 	owner.get("/permissions?q=nowhere").says(http.StatusOK, "Nothing matches")
 	viewer, _ := d.Member(t, "viewer")
