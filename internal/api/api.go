@@ -202,12 +202,8 @@ func (c *call) authenticate() error {
 // authenticate judges a presented token as the credential of a caller. The operation's permission is part of the
 // judgement, so that a refusal has a reference.
 func (a *API) authenticate(r *http.Request, token string, audience counterfoil.Audience, op *registry.Operation, caller *registry.Caller) (verify.Result, error) {
-	q := verify.Request{Token: token, Attempt: counterfoil.Attempt{Audience: audience, IP: a.Proxies.ClientIP(r)}}
-	abroad, err := a.abroad(r, token)
-	if err != nil {
-		return verify.Result{}, err
-	}
-	if op.Permission != "" && !op.Own && !abroad {
+	q := verify.Request{Token: token, Attempt: counterfoil.Attempt{Audience: audience, IP: a.Proxies.ClientIP(r)}, About: r.PathValue("org")}
+	if op.Permission != "" && !op.Own {
 		q.Permissions = []string{op.Permission}
 	}
 	v, err := a.Verifier.Verify(r.Context(), &q)
@@ -225,21 +221,6 @@ func (a *API) authenticate(r *http.Request, token string, audience counterfoil.A
 	caller.KeyID, caller.Digest = v.Presented()
 	caller.Attempt.Permissions = nil
 	return v, nil
-}
-
-// abroad reports whether a path names another organization than the one that a provider's personal token belongs to: what its
-// owner holds there is for the registry to say.
-func (a *API) abroad(r *http.Request, token string) (bool, error) {
-	name := r.PathValue("org")
-	if name == "" || name == "current" {
-		return false, nil
-	}
-	found, err := a.Verifier.Find(r.Context(), token)
-	if err != nil || found.Kind() != counterfoil.KindPersonal || !found.OfProvider() {
-		return false, err
-	}
-	id, slug := found.Organization()
-	return name != id && name != slug, nil
 }
 
 // org resolves the organization that the path names. A provider's key or person acts there from now on.

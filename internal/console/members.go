@@ -200,6 +200,10 @@ func roleWords(r *registry.RoleView) string {
 		return "Everything, and acts on other owners. An organization always keeps one."
 	case counterfoil.RoleAdmin:
 		return "Everything but acting on owners and deleting the organization."
+	case counterfoil.RoleTechnician:
+		if r.Source == "builtin" {
+			return "Acts in the managed organizations that an admin assigns to them; no usage, no keys."
+		}
 	case counterfoil.RoleMember:
 		return "What everybody gets: " + permissionsWords(r.Permissions) + "."
 	}

@@ -134,8 +134,10 @@ func (r *Result) Organization() (id, slug string) {
 	return r.rules.Org.ID, r.rules.Org.Slug
 }
 
-// OfProvider reports whether the token belongs to an organization that manages others.
-func (r *Result) OfProvider() bool { return r.rules != nil && r.rules.Org.Provider }
+// abroad reports whether a name is that of another organization than the one that a provider's personal token belongs to.
+func (r *Result) abroad(name string) bool {
+	return name != "" && name != "current" && r.Kind() == counterfoil.KindPersonal && r.rules.Org.Provider && name != r.rules.Org.ID && name != r.rules.Org.Slug
+}
 
 // Owner returns the member that a personal token belongs to.
 func (r *Result) Owner() (id, email string) {

@@ -81,6 +81,9 @@ type Request struct {
 	counterfoil.Attempt
 	// Within narrows the answer to the tokens of one organization; any other token is unknown. Empty: no narrowing.
 	Within string
+	// About names the organization that the use is about, by id or slug; empty or "current": the token's own. What a
+	// provider's personal token may do in another is not for this judgement: Permissions are not asked for then.
+	About string
 	// Strict has everything read from the database, as it is at one moment after the call, and nothing from memory.
 	Strict bool
 }
@@ -107,6 +110,9 @@ func (v *Verifier) Verify(ctx context.Context, q *Request) (Result, error) {
 	}
 	attempt := q.Attempt
 	attempt.Value = r.Match
+	if r.abroad(q.About) {
+		attempt.Permissions = nil
+	}
 	record, holder := r.judged()
 	now := v.Now()
 	r.now = now
