@@ -1,13 +1,51 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
+	"time"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/client"
 )
 
 type refusalCmd struct {
+	List refusalListCmd `cmd:"" help:"List what was refused in the last 40 days, the latest first."`
 	Show refusalShowCmd `cmd:"" help:"Explain the reference of a refused check."`
+}
+
+type refusalListCmd struct {
+	remote         `embed:""`
+	inOrganization `embed:""`
+	Token          string `placeholder:"TOKEN" help:"Of one token, by id or name."`
+	Code           string `placeholder:"CODE" help:"For one reason, such as ip_not_allowed."`
+	IP             string `name:"ip" placeholder:"ADDRESS" help:"From one address."`
+}
+
+func (refusalListCmd) Help() string {
+	return "Example:\n\n\tcounterfoil refusal list --code missing_permission"
+}
+
+func (c *refusalListCmd) Run(ctx context.Context, s *session) error {
+	api, err := c.dial(s)
+	if err != nil {
+		return err
+	}
+	q := client.RefusalQuery{Code: counterfoil.Code(c.Code), IP: c.IP, Limit: 200}
+	if c.Token != "" {
+		if q.Token, err = tokenID(ctx, api, s.within(c.Org), c.Token); err != nil {
+			return err
+		}
+	}
+	refusals, err := collect(api.Refusals(ctx, s.within(c.Org), q))
+	if err != nil {
+		return err
+	}
+	return list(s, c.JSON, refusals, "Nothing was refused.", []string{"REFERENCE", "TOKEN", "REFUSED", "FROM", "FOR", "TIMES", "LAST"}, func(r counterfoil.Refusal) []string {
+		return []string{r.ID, r.TokenID, string(r.Code), r.IP, cmp.Or(r.Endpoint, abridged(r.Asked)), fmt.Sprint(r.Count), relative(r.LastAt, time.Now())}
+	})
 }
 
 type refusalShowCmd struct {

@@ -95,7 +95,7 @@ type cli struct {
 	Token       tokenCmd       `cmd:"" group:"use" help:"Make, see, limit and revoke tokens."`
 	SystemToken systemTokenCmd `cmd:"" group:"use" help:"The same for the instance's own tokens: gateways, backends."`
 	Verify      verifyCmd      `cmd:"" group:"use" help:"Ask whether a token may be used."`
-	Refusal     refusalCmd     `cmd:"" group:"use" help:"Explain a refused check."`
+	Refusal     refusalCmd     `cmd:"" group:"use" help:"What was refused, and why."`
 	Receipt     receiptCmd     `cmd:"" group:"use" help:"See where a change took effect."`
 	Events      eventsCmd      `cmd:"" group:"use" help:"The activity log: read, follow, export, verify."`
 	Webhook     webhookCmd     `cmd:"" group:"use" help:"Addresses that events are sent to."`
