@@ -17,7 +17,7 @@ func TestRetention(t *testing.T) {
 	stored := func() counterfoil.Retention {
 		return must[counterfoil.Retention](t)(d.System().Retention(ctx, d.Organization.ID))
 	}
-	owner.get("/retention").says(200, "Now: for ever.", "Nothing that is in the log now would be removed.", "As this service does: for ever")
+	owner.get("/retention").says(200, "Now: for ever.", "Nothing that is in the log now would be removed.", "Default: for ever")
 	owner.post("/retention", "keep", "after", "keep_n", "29").says(422, "Give at least 30 days and at most 36,500.")
 	owner.post("/retention", "keep", "after", "keep_n", "soon").says(422, "Give at least 30 days")
 	owner.post("/retention").says(422, "Choose one.")
