@@ -43,7 +43,7 @@ func Inspect(ctx context.Context, c Config, see func(number int64, hash []byte))
 		}
 		db := stdlib.OpenDB(*config)
 		defer db.Close()
-		e = &postgresEngine{reads: db}
+		e = &postgresEngine{reads: db, follower: &follower{}}
 	} else {
 		path := filepath.Join(c.Dir, databaseFile)
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
