@@ -52,7 +52,9 @@ func addUsage(list []UsageTotal, u *counterfoil.Usage) []UsageTotal {
 	}
 	t := &list[len(list)-1]
 	t.Provisional = t.Provisional || u.Provisional
-	t.Organizations++
+	if u.Adjusts == nil { // an adjustment is about one that has its own row, or none any more
+		t.Organizations++
+	}
 	t.Consumed += u.Licenses.Consumed
 	t.Billable[u.Plan] += u.Licenses.Billable
 	return list
