@@ -67,23 +67,11 @@ func (l *managedList) narrowed() bool { return l.form.get("q") != "" || l.form.g
 
 // findManaged is the organization of the path as the provider sees it, and how the person acts in it; nil: they do not.
 func (v *visit) findManaged() (o counterfoil.ManagedOrganization, in *registry.Visit, err error) {
-	slug := v.r.PathValue("slug")
-	for cursor := ""; ; {
-		page, err := v.c.Registry.ManagedOrganizations(v.r.Context(), v.caller(), v.org(), registry.ManagedQuery{Text: slug, Cursor: cursor, Limit: 200})
-		if err != nil {
-			return o, nil, err
-		}
-		for _, o := range page.Data {
-			if o.Slug == slug {
-				in, err := v.visitOf(o.ID)
-				return o, in, err
-			}
-		}
-		if page.NextCursor == nil {
-			return o, nil, errNothing
-		}
-		cursor = *page.NextCursor
+	if o, err = v.c.Registry.ManagedOrganization(v.r.Context(), v.caller(), v.org(), v.r.PathValue("slug")); err != nil {
+		return o, nil, err
 	}
+	in, err = v.visitOf(o.ID)
+	return o, in, err
 }
 
 // visitOf is how the person acts in an organization that the provider of the page manages; nil: they do not.

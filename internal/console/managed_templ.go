@@ -437,7 +437,7 @@ func managedOnePage(v *visit, m *managedView) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			if v.may(counterfoil.PermOrganizationsWrite) {
+			if m.in != nil && m.in.Holds.Has(counterfoil.PermOrganizationsWrite) {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "<a class=\"button\" href=\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

@@ -91,11 +91,13 @@ func (v *visit) memberPath(id, rest string) string {
 // memberShown is all that the page of one member shows.
 type memberShown struct {
 	registry.MemberView
-	form    *form // their roles
-	roles   []registry.RoleView
-	tokens  []counterfoil.Token // live ones; nil where the person may not see them
-	more    bool                // than tokens holds
-	blocked string              // why the person may change nothing of them; empty: they may
+	form   *form // their roles
+	roles  []registry.RoleView
+	tokens []counterfoil.Token // live ones; nil where the person may not see them
+	more   bool                // than tokens holds
+	// assigned is where a technician of a provider acts; nil for anybody else, and where the person may not see it
+	assigned *counterfoil.Page[counterfoil.ManagedOrganization]
+	blocked  string // why the person may change nothing of them; empty: they may
 }
 
 func (m *memberShown) invited() bool { return m.Status == counterfoil.MemberInvited }
@@ -151,6 +153,9 @@ func (v *visit) showMember(status int, m *memberShown, f *form) (err error) {
 		return err
 	}
 	if err := v.liveTokens(m); err != nil {
+		return err
+	}
+	if err := v.readAssigned(m); err != nil {
 		return err
 	}
 	return v.show(status, m.Name, memberPage(v, m))

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
+	"strings"
+	"time"
 
 	"github.com/counterfoil/counterfoil"
 )
@@ -26,7 +28,18 @@ func providerKeyPages() []page {
 const liveProviderKeys = 2
 
 // providerKeyList is a provider's keys: those that are live, and the ended ones.
-type providerKeyList struct{ live, ended []counterfoil.ProviderKey }
+type providerKeyList struct {
+	live, ended []counterfoil.ProviderKey
+	makers      map[string]string // names of who made them, by id
+}
+
+// by says who made a key: their name, or the id of somebody who is not known any more, or whom the person may not see.
+func (l *providerKeyList) by(id string) string {
+	if name := l.makers[id]; name != "" {
+		return name
+	}
+	return id
+}
 
 func (l *providerKeyList) full() bool { return len(l.live) >= liveProviderKeys }
 
@@ -35,8 +48,14 @@ func (v *visit) findProviderKeys() (*providerKeyList, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &providerKeyList{}
+	l := &providerKeyList{makers: map[string]string{v.here.MemberID: "you"}}
 	for _, k := range all {
+		if _, known := l.makers[k.CreatedBy]; !known && strings.HasPrefix(k.CreatedBy, "mem_") && v.may(counterfoil.PermMembersRead) {
+			l.makers[k.CreatedBy] = ""
+			if m, err := v.c.Registry.Member(v.r.Context(), v.caller(), v.org(), k.CreatedBy); err == nil {
+				l.makers[k.CreatedBy] = m.Name
+			}
+		}
 		if k.RevokedAt == nil {
 			l.live = append(l.live, k)
 		} else {
@@ -78,6 +97,9 @@ func (v *visit) createProviderKey() error {
 		f := newForm(v.r.PostForm)
 		if !f.take(err, keyFields) {
 			return err
+		}
+		if strings.Contains(draft.PublicKey, "PRIVATE KEY") {
+			f.values.Set("public_key", "") // what must not have come here is not sent back
 		}
 		return v.show(422, "Generate private key", providerKeyFormPage(v, f))
 	}
@@ -160,3 +182,20 @@ func (v *visit) inspectJWT() error {
 
 // keyUsed reports whether a key has signed anything that was accepted.
 func keyUsed(k *counterfoil.ProviderKey) bool { return k.LastUsed != nil }
+
+// apart says how far a time is from now to the second, as clocks are compared.
+func apart(now, at time.Time) string {
+	d := at.Sub(now).Round(time.Second)
+	switch {
+	case d < 0:
+		return (-d).String() + " ago"
+	case d > 0:
+		return d.String() + " ahead"
+	}
+	return "now"
+}
+
+// signedCall is a command that asks with a signed JWT. The shell fills in the JWT.
+func (v *visit) signedCall() string {
+	return "curl -H \"Authorization: Bearer $JWT\" " + v.c.URL + "/v1/provider/usage/monthly"
+}

@@ -36,5 +36,5 @@ const (
 
 // pages is every page. Each noun has its rows beside its handlers.
 func pages() []page {
-	return slices.Concat(homePages(), signInPages(), linkPages(), accountPages(), tokenPages(), exportPages(), memberPages(), rolePages(), refusalPages(), activityPages(), policyPages(), ipFilterPages(), retentionPages(), cataloguePages(), webhookPages(), managedPages(), usagePages(), providerKeyPages())
+	return slices.Concat(homePages(), signInPages(), linkPages(), accountPages(), tokenPages(), exportPages(), memberPages(), rolePages(), refusalPages(), activityPages(), policyPages(), ipFilterPages(), retentionPages(), cataloguePages(), webhookPages(), assignmentPages(), managedPages(), usagePages(), providerKeyPages())
 }

@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -33,17 +34,21 @@ type usageView struct {
 	form          *form // from, to, organization
 	from, through string
 	this, last    string // months
+	first         string // of the history
 	trend         []registry.UsageTotal
 	totals        registry.UsageTotal // of the months asked for
 	paged         bool                // not the first page
+	organization  string              // id; empty: all
+	named         string              // what the person calls it
+	choices       choices             // what they may have meant
 }
 
 // readUsage reads which months of which organization are asked for; the month that runs when nothing is said.
-func (v *visit) readUsage() *usageView {
+func (v *visit) readUsage() (*usageView, error) {
 	u := &usageView{form: newForm(v.r.Form), paged: v.field("cursor") != ""}
 	u.this = v.c.Registry.UsageToday()[:len(monthForm)]
 	now, _ := time.Parse(monthForm, u.this)
-	u.last = now.AddDate(0, -1, 0).Format(monthForm)
+	u.last, u.first = now.AddDate(0, -1, 0).Format(monthForm), now.AddDate(0, 1-usageMonths, 0).Format(monthForm)
 	read := func(name, standard string) time.Time {
 		text := u.form.get(name)
 		if text == "" {
@@ -66,15 +71,61 @@ func (v *visit) readUsage() *usageView {
 		u.form.wrong("from", fmt.Sprintf("choose at most %d months", usageMost))
 	}
 	u.from, u.through = from.Format(monthForm), to.Format(monthForm)
-	return u
+	return u, v.resolveManaged(u)
+}
+
+// resolveManaged finds which organization is meant: by its id, deleted and moved ones too, or by a part of the name of one that
+// is managed now.
+func (v *visit) resolveManaged(u *usageView) error {
+	said := v.field("organization")
+	u.named = said
+	if said == "" {
+		return nil
+	}
+	ctx := v.r.Context()
+	if strings.HasPrefix(said, "org_") {
+		u.organization = said
+		o, err := v.c.Registry.ManagedOrganization(ctx, v.caller(), v.org(), said)
+		if errors.Is(err, counterfoil.Refuse(counterfoil.CodeNotFound, "")) {
+			return nil
+		}
+		u.named = o.Name
+		return err
+	}
+	page, err := v.c.Registry.ManagedOrganizations(ctx, v.caller(), v.org(), registry.ManagedQuery{Text: said, Limit: mostChoices})
+	if err != nil {
+		return err
+	}
+	found := page.Data
+	if named := only(found, func(o *counterfoil.ManagedOrganization) bool { return strings.EqualFold(o.Name, said) }); len(named) > 0 {
+		found = named
+	}
+	switch len(found) {
+	case 0:
+		u.form.wrong("organization", "no organization that you manage now is called so: give a name, or the id of one that you managed")
+		return nil
+	case 1:
+		u.organization, u.named = found[0].ID, found[0].Name
+		u.form.values.Set("organization", u.organization)
+		return nil
+	}
+	u.form.wrong("organization", "several organizations are meant by this: choose one below")
+	u.choices.title = "Which organization?"
+	for _, o := range found {
+		u.choices.list = append(u.choices.list, choice{u.only(v, o.ID), o.Name, o.Slug})
+	}
+	return nil
 }
 
 func (u *usageView) query(cursor string, limit int) registry.UsageQuery {
-	return registry.UsageQuery{Monthly: true, From: u.from, Through: u.through, Organization: u.form.get("organization"), Cursor: cursor, Limit: limit}
+	return registry.UsageQuery{Monthly: true, From: u.from, Through: u.through, Organization: u.organization, Cursor: cursor, Limit: limit}
 }
 
-func (v *visit) usage() (err error) {
-	u := v.readUsage()
+func (v *visit) usage() error {
+	u, err := v.readUsage()
+	if err != nil {
+		return err
+	}
 	if u.form.bad() {
 		return v.show(422, "Usage", usagePage(v, u))
 	}
@@ -83,7 +134,7 @@ func (v *visit) usage() (err error) {
 	}
 	end, _ := time.Parse(monthForm, u.through)
 	begin := min(u.from, end.AddDate(0, 1-usageMonths, 0).Format(monthForm))
-	totals, err := v.c.Registry.UsageTotals(v.r.Context(), v.caller(), v.org(), begin, u.through, u.form.get("organization"))
+	totals, err := v.c.Registry.UsageTotals(v.r.Context(), v.caller(), v.org(), begin, u.through, u.organization)
 	if err != nil {
 		return err
 	}
@@ -146,7 +197,10 @@ func (u *usageView) title() string {
 // exportUsage sends the rows that the page shows as CSV, in the API's columns. One that breaks off is cut, so that it does not
 // look whole.
 func (v *visit) exportUsage() error {
-	u := v.readUsage()
+	u, err := v.readUsage()
+	if err != nil {
+		return err
+	}
 	if u.form.bad() {
 		return v.show(422, "Usage", usagePage(v, u))
 	}

@@ -25,8 +25,10 @@ const (
 	Lifetime = 5 * 60
 	Skew     = 60
 
-	longestID  = 200 // of jti, in characters
-	lastSecond = 253402300799
+	// LastSecond is the latest time that a claim may name: the end of the year 9999.
+	LastSecond = 253402300799
+
+	longestID = 200 // of jti, in characters
 )
 
 var algorithms = []jose.SignatureAlgorithm{jose.EdDSA, jose.ES256, jose.RS256}
@@ -148,6 +150,16 @@ func (t *Token) Check(k Key, now time.Time) (Claims, error) {
 	return Claims{JTI: *c.JTI, Until: time.Unix(int64(*c.Expires)+Skew+1, 0)}, nil
 }
 
+// Faults says what is wrong with the claims of a token whoever has signed it. It is for whoever explains tokens to their own
+// provider.
+func (t *Token) Faults(k Key, now time.Time) []string {
+	c, faults := read(t.signed.UnsafePayloadWithoutVerification())
+	if len(faults) == 0 {
+		faults = c.faults(k, now)
+	}
+	return faults
+}
+
 type claims struct {
 	Issuer    *string         `json:"iss"`
 	Audience  json.RawMessage `json:"aud"`
@@ -184,7 +196,7 @@ func read(payload []byte) (c claims, faults []string) {
 		}
 	}
 	for name, at := range map[string]*float64{"iat": c.IssuedAt, "exp": c.Expires, "nbf": c.NotBefore} {
-		if at != nil && (math.IsNaN(*at) || *at < 0 || *at > lastSecond) {
+		if at != nil && (math.IsNaN(*at) || *at < 0 || *at > LastSecond) {
 			faults = append(faults, "The claim "+name+" is no time in seconds since 1970.")
 		}
 	}

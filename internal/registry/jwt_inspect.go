@@ -20,8 +20,11 @@ type JWTReport struct {
 	Header, Claims string                   // indented JSON as it stands in the JWT; empty where it cannot be read
 	Key            *counterfoil.ProviderKey // that it names; nil: the provider has none such
 	Unsigned       string                   // why its signature is not good; empty: it is
-	Faults         []string                 // what is wrong with a JWT that is signed well
+	Faults         []string                 // what is wrong with the claims, and with the key
+	Rest           []string                 // those of Faults that are of no one claim
 	Now            time.Time                // by the clock that judged it
+
+	HeaderMembers, ClaimMembers []JWTMember // nil where they cannot be read
 }
 
 // Accepted reports whether the JWT would be accepted.
@@ -45,6 +48,7 @@ func (r *Registry) InspectJWT(ctx context.Context, c Caller, provider, presented
 			return err
 		}
 		if !found || k.Provider != provider {
+			out.Faults = token.Faults(providerjwt.Key{Issuer: provider, Audience: r.audience()}, out.Now)
 			out.Unsigned = "its header names no key of this provider: kid has to be the key id"
 			return nil
 		}
@@ -52,6 +56,7 @@ func (r *Registry) InspectJWT(ctx context.Context, c Caller, provider, presented
 		out.Key = &face
 		return r.inspect(w.tx, token, k, &out)
 	})
+	out.explain()
 	return out, err
 }
 
@@ -62,6 +67,7 @@ func (r *Registry) inspect(tx *store.Tx, token *providerjwt.Token, k store.Provi
 	}
 	claims, err := token.Check(against, out.Now)
 	if err != nil {
+		out.Faults = token.Faults(against, out.Now) // of one that is not signed well; take has more to say of any other
 		return out.take(err)
 	}
 	used, err := tx.JWTAccepted(claims.JTI)

@@ -125,6 +125,42 @@ func (r *Registry) managed(ctx context.Context, c Caller, provider string, op *O
 	return page, err
 }
 
+// ManagedOrganization finds one that a provider manages by its id or slug; a technician, one that they are assigned to.
+func (r *Registry) ManagedOrganization(ctx context.Context, c Caller, provider, name string) (m counterfoil.ManagedOrganization, err error) {
+	id, found, err := r.Store.ResolveManaged(ctx, provider, name)
+	if err == nil && !found {
+		err = errNotFound
+	}
+	if err != nil {
+		return m, err
+	}
+	err = r.view(ctx, c, provider, OpListManaged, func(w *work) error {
+		if err := w.requireProvider(); err != nil {
+			return err
+		}
+		var o store.Organization
+		err := w.tx.In(id, func(tx *store.Tx) (err error) {
+			o, _, err = tx.CurrentOrganization()
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		sees := true
+		if w.rules.Reach(w.member.Roles) == rules.ReachAssigned {
+			if sees, err = w.tx.Assigned(w.member.ID, id); err != nil {
+				return err
+			}
+		}
+		if !sees || manager(o) != provider || o.Deleted {
+			return errNotFound
+		}
+		m, err = w.managedFace(o)
+		return err
+	})
+	return m, err
+}
+
 func (w *work) managedFace(o store.Organization) (m counterfoil.ManagedOrganization, err error) {
 	m.Organization = shown(o, w.tx.Now())
 	err = w.tx.In(o.ID, func(tx *store.Tx) (err error) {
