@@ -80,7 +80,7 @@ test-nested: ## the tests of the modules below this one
 
 .PHONY: screenshots
 screenshots: ## docs/images/console-*.png anew: pictures of the console's pages
-	cd e2e/console && $(GO) test -count 1 -run '^TestPictures$$' . -args -pictures $(CURDIR)/docs/images
+	cd e2e/console && $(GO) test -count 1 -run '^TestPictures' . -args -pictures $(CURDIR)/docs/images
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for 10 s (FUZZTIME=…)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
@@ -29,6 +30,7 @@ type person struct {
 	t   testing.TB
 	ctx context.Context
 	url string // of the console
+	own cdp.BrowserContextID
 
 	mu     sync.Mutex
 	faults []string
@@ -38,20 +40,20 @@ type person struct {
 
 func newPerson(t testing.TB, url string) *person {
 	t.Helper()
-	browser := cdp.WithExecutor(chromium, chromedp.FromContext(chromium).Browser)
-	profile, err := target.CreateBrowserContext().Do(browser)
+	whole := cdp.WithExecutor(chromium, chromedp.FromContext(chromium).Browser)
+	profile, err := target.CreateBrowserContext().Do(whole)
 	if err != nil {
 		t.Fatal(err)
 	}
-	window, err := target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(browser)
+	window, err := target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(whole)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := chromedp.NewContext(chromium, chromedp.WithTargetID(window))
-	p := &person{t: t, ctx: ctx, url: url}
+	p := &person{t: t, ctx: ctx, url: url, own: profile}
 	t.Cleanup(func() {
 		cancel()
-		if err := target.DisposeBrowserContext(profile).Do(browser); err != nil {
+		if err := target.DisposeBrowserContext(profile).Do(whole); err != nil {
 			t.Error(err)
 		}
 		p.mu.Lock()
@@ -219,6 +221,14 @@ func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithA
 func (p *person) cookie(name, value string) {
 	p.t.Helper()
 	p.do("setting a cookie", network.SetCookie(name, value).WithURL(p.url).WithPath("/").WithSecure(true).WithHTTPOnly(true))
+}
+
+// downloads has what is downloaded land in a directory of the test's.
+func (p *person) downloads() (dir string) {
+	p.t.Helper()
+	dir = p.t.TempDir()
+	p.do("allowing downloads", browser.SetDownloadBehavior(browser.SetDownloadBehaviorBehaviorAllow).WithDownloadPath(dir).WithBrowserContextID(p.own))
+	return dir
 }
 
 // boxes are those of the browser's own that came up since the last call.

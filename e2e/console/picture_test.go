@@ -97,6 +97,26 @@ func TestPictures(t *testing.T) {
 	}
 }
 
+// TestPicturesOfAProvider are those of the pages that a provider has.
+func TestPicturesOfAProvider(t *testing.T) {
+	if *pictures == "" {
+		t.Skip("pictures are taken by make screenshots")
+	}
+	_, p, tess := busy(t)
+	for _, theme := range []string{"light", "dark"} {
+		p.do("choosing a theme", emulation.SetScrollbarsHidden(true), chromedp.EmulateViewport(1200, 800),
+			emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"}}))
+		for _, c := range []struct{ name, path string }{
+			{"managed", "/northwind-msp/organizations"}, {"managed-one", "/northwind-msp/organizations/alpine-rescue"}, {"usage", "/northwind-msp/usage?from=2026-08&to=2026-10"},
+			{"provider-api", "/northwind-msp/provider-api"}, {"provider-key-new", "/northwind-msp/provider-api/new"}, {"assignments", "/northwind-msp/members/" + tess.ID + "/organizations"},
+			{"inside", "/alpine-rescue/members"},
+		} {
+			p.open("/o" + c.path)
+			p.picture(filepath.Join(*pictures, "console-"+c.name+"-"+theme+".png"))
+		}
+	}
+}
+
 // picture writes what the window shows as a small PNG.
 func (p *person) picture(file string) {
 	p.t.Helper()
