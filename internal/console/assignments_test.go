@@ -3,10 +3,12 @@ package console_test
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/client"
 	"github.com/counterfoil/counterfoil/counterfoiltest"
 )
 
@@ -49,6 +51,45 @@ func TestAssignments(t *testing.T) {
 	if stale := owner.get(at); !strings.HasPrefix(stale.location, "/confirm") {
 		t.Errorf("without a fresh proof the page answers %d %q", stale.status, stale.location)
 	}
+}
+
+// TestFirstOwner: a provider's people make the owner of a new organization on its pages, and act on no owner once one is there.
+func TestFirstOwner(t *testing.T) {
+	d := newDesk(t)
+	p, owner := d.provider()
+	alpha := d.manages(p, "Alpha")
+	inside := &sitter{d: d, at: "/o/" + alpha.Slug, cookies: owner.cookies}
+	inside.post("/members/new", "email", "ada@alpha.example", "name", "Ada", "roles", "owner").says(http.StatusOK, "Invitation for ada@alpha.example")
+	ada := must[counterfoil.Page[counterfoil.Member]](t)(d.System().ListMembers(t.Context(), alpha.ID, client.MemberQuery{})).Data[0]
+	at := "/members/" + ada.ID
+	inside.get(at).says(http.StatusOK, "Withdraw invitation", "!Only an owner of the organization")
+	active := counterfoil.MemberActive
+	must[counterfoil.Member](t)(d.System().EditMember(t.Context(), alpha.ID, ada.ID, counterfoil.MemberEdit{Status: &active}))
+	inside.get(at).says(http.StatusOK, "Only an owner of the organization acts on another owner", "!Suspend")
+	inside.post(at + "/remove").says(http.StatusSeeOther)
+	if m := must[counterfoil.Member](t)(d.System().Member(t.Context(), alpha.ID, ada.ID)); m.Status != counterfoil.MemberActive {
+		t.Errorf("the owner is %s", m.Status)
+	}
+}
+
+// TestAdjustmentOnPage: a correction of a final month stands behind the organization's own row, and says what it corrects.
+func TestAdjustmentOnPage(t *testing.T) {
+	at := new(atomic.Int64)
+	at.Store(time.Date(2026, 3, 31, 23, 30, 0, 0, time.UTC).UnixMicro())
+	d := newDesk(t, counterfoiltest.WithClock(func() time.Time { return time.UnixMicro(at.Load()) }))
+	p := d.NewProvider(t, "Northwind MSP")
+	alpha := d.manages(p, "Alpha")
+	const month = "2026-03"
+	at.Add(time.Hour.Microseconds())
+	owner := d.sitsIn(p.ID, p.Slug, p.Owner.ID)
+	owner.get("/usage?from="+month+"&to="+month).says(http.StatusOK, "Alpha", "Final", "!Provisional")
+	three := 3
+	must[counterfoil.UsageAdjustments](t)(d.System().CorrectUsage(t.Context(), counterfoil.UsageCorrection{Provider: p.ID, Organization: alpha.ID, Month: month, Billable: &three, Reason: "<b>counted</b> by hand"}))
+	page := owner.get("/usage").says(http.StatusOK, "3 Teams", "3 Adjustment adjusts "+month+" by +3", "<b>counted</b> by hand", "0 Provisional")
+	if strings.Contains(page.source, "<b>counted") {
+		t.Error("a reason is markup")
+	}
+	owner.get("/organizations/alpha").says(http.StatusOK, "Month by month", "adjusts "+month)
 }
 
 // TestUsageOfOne: the report of one organization, by name and by id.

@@ -90,7 +90,9 @@ func (v *visit) visitOf(name string) (*registry.Visit, error) {
 type managedView struct {
 	*counterfoil.ManagedOrganization
 	usage []counterfoil.Usage
-	in    *registry.Visit // nil: the person does not act there
+	// first and this are the months of its history
+	first, this string
+	in          *registry.Visit // nil: the person does not act there
 }
 
 func (v *visit) managedOrganization() error {
@@ -100,7 +102,8 @@ func (v *visit) managedOrganization() error {
 	}
 	m := &managedView{ManagedOrganization: &o, in: in}
 	if v.may(counterfoil.PermUsageRead) {
-		month := v.c.Registry.UsageToday()[:len("2006-01")]
+		month := v.c.Registry.UsageToday()[:len(monthForm)]
+		m.first, m.this = monthBefore(month, usageMonths-1), month
 		page, err := v.c.Registry.Usage(v.r.Context(), v.caller(), v.org(), registry.UsageQuery{Monthly: true, From: month, Through: month, Organization: o.ID, Limit: 200})
 		if err != nil {
 			return err

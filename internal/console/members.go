@@ -130,7 +130,7 @@ func (v *visit) findMember() (*memberShown, error) {
 	switch {
 	case !v.may(counterfoil.PermMembersWrite):
 		m.blocked = "Changing members takes the permission " + counterfoil.PermMembersWrite + ", which your roles do not hold."
-	case slices.Contains(m.Roles, counterfoil.RoleOwner) && !slices.Contains(v.here.Roles, counterfoil.RoleOwner):
+	case slices.Contains(m.Roles, counterfoil.RoleOwner) && !slices.Contains(v.here.Roles, counterfoil.RoleOwner) && (v.in == nil || !v.in.Founds):
 		m.blocked = "Only an owner of the organization acts on another owner."
 	}
 	return m, nil

@@ -30,7 +30,7 @@ const liveProviderKeys = 2
 // providerKeyList is a provider's keys: those that are live, and the ended ones.
 type providerKeyList struct {
 	live, ended []counterfoil.ProviderKey
-	makers      map[string]string // names of who made them, by id
+	makers      map[string]string // names of who made and revoked them, by id
 }
 
 // by says who made a key: their name, or the id of somebody who is not known any more, or whom the person may not see.
@@ -50,11 +50,9 @@ func (v *visit) findProviderKeys() (*providerKeyList, error) {
 	}
 	l := &providerKeyList{makers: map[string]string{v.here.MemberID: "you"}}
 	for _, k := range all {
-		if _, known := l.makers[k.CreatedBy]; !known && strings.HasPrefix(k.CreatedBy, "mem_") && v.may(counterfoil.PermMembersRead) {
-			l.makers[k.CreatedBy] = ""
-			if m, err := v.c.Registry.Member(v.r.Context(), v.caller(), v.org(), k.CreatedBy); err == nil {
-				l.makers[k.CreatedBy] = m.Name
-			}
+		v.nameMaker(l.makers, k.CreatedBy)
+		if k.RevokedBy != nil {
+			v.nameMaker(l.makers, *k.RevokedBy)
 		}
 		if k.RevokedAt == nil {
 			l.live = append(l.live, k)
@@ -63,6 +61,17 @@ func (v *visit) findProviderKeys() (*providerKeyList, error) {
 		}
 	}
 	return l, nil
+}
+
+// nameMaker looks the name of a member up, where the person may see it.
+func (v *visit) nameMaker(names map[string]string, id string) {
+	if _, known := names[id]; known || !strings.HasPrefix(id, "mem_") || !v.may(counterfoil.PermMembersRead) {
+		return
+	}
+	names[id] = ""
+	if m, err := v.c.Registry.Member(v.r.Context(), v.caller(), v.org(), id); err == nil {
+		names[id] = m.Name
+	}
 }
 
 func (v *visit) providerKeys() error {

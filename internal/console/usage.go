@@ -48,7 +48,7 @@ func (v *visit) readUsage() (*usageView, error) {
 	u := &usageView{form: newForm(v.r.Form), paged: v.field("cursor") != ""}
 	u.this = v.c.Registry.UsageToday()[:len(monthForm)]
 	now, _ := time.Parse(monthForm, u.this)
-	u.last, u.first = now.AddDate(0, -1, 0).Format(monthForm), now.AddDate(0, 1-usageMonths, 0).Format(monthForm)
+	u.last, u.first = monthBefore(u.this, 1), monthBefore(u.this, usageMonths-1)
 	read := func(name, standard string) time.Time {
 		text := u.form.get(name)
 		if text == "" {
@@ -132,8 +132,7 @@ func (v *visit) usage() error {
 	if u.Page, err = v.c.Registry.Usage(v.r.Context(), v.caller(), v.org(), u.query(v.field("cursor"), usagePerPage)); err != nil {
 		return err
 	}
-	end, _ := time.Parse(monthForm, u.through)
-	begin := min(u.from, end.AddDate(0, 1-usageMonths, 0).Format(monthForm))
+	begin := min(u.from, monthBefore(u.through, usageMonths-1))
 	totals, err := v.c.Registry.UsageTotals(v.r.Context(), v.caller(), v.org(), begin, u.through, u.organization)
 	if err != nil {
 		return err
@@ -225,6 +224,15 @@ func (v *visit) exportUsage() error {
 			panic(http.ErrAbortHandler)
 		}
 	}
+}
+
+// monthBefore is so many months before one.
+func monthBefore(month string, n int) string {
+	at, err := time.Parse(monthForm, month)
+	if err != nil {
+		return month
+	}
+	return at.AddDate(0, -n, 0).Format(monthForm)
 }
 
 // monthWords is a month for people: November 2026.

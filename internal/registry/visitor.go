@@ -98,6 +98,7 @@ type Visit struct {
 	Provider     counterfoil.Organization // on whose behalf
 	Holds        counterfoil.Permissions  // what they may do there, for faces that show only what can be done
 	Technician   bool
+	Founds       bool // may act on owners there: the organization has no active one yet
 }
 
 // Visit lets a person of a provider into an organization that it manages, by its id or slug; c is the person in the provider.
@@ -112,6 +113,7 @@ func (r *Registry) Visit(ctx context.Context, c Caller, name string) (v Visit, e
 		now := w.tx.Now()
 		v.Organization, v.Provider = shown(w.rules.Org, now), shown(*w.provider, now)
 		v.Holds, v.Technician = w.holds, w.visitor.reach == rules.ReachAssigned
+		v.Founds = w.visitor.founds
 		return nil
 	})
 	return v, err
