@@ -150,10 +150,10 @@ func (t *Token) Check(k Key, now time.Time) (Claims, error) {
 	return Claims{JTI: *c.JTI, Until: time.Unix(int64(*c.Expires)+Skew+1, 0)}, nil
 }
 
-// Faults says what is wrong with the claims of a token whoever has signed it. It is for whoever explains tokens to their own
-// provider.
-func (t *Token) Faults(k Key, now time.Time) []string {
-	c, faults := read(t.signed.UnsafePayloadWithoutVerification())
+// Faults says what is wrong with the claims of a token, whoever has signed it, and whether at all. It is for whoever explains
+// tokens to their own provider.
+func Faults(payload []byte, k Key, now time.Time) []string {
+	c, faults := read(payload)
 	if len(faults) == 0 {
 		faults = c.faults(k, now)
 	}

@@ -38,36 +38,46 @@ func (r *Registry) InspectJWT(ctx context.Context, c Caller, provider, presented
 			return err
 		}
 		out = JWTReport{Now: w.tx.Now().Time()}
-		out.Header, out.Claims = jwtParts(presented)
-		token, err := providerjwt.Parse(presented)
-		if err != nil {
-			return out.take(err)
-		}
-		k, found, err := w.tx.ProviderKeyByID(token.KeyID)
+		var kid string
+		var payload []byte
+		out.Header, out.Claims, kid, payload = jwtParts(presented)
+		k, found, err := w.tx.ProviderKeyByID(kid)
 		if err != nil {
 			return err
 		}
-		if !found || k.Provider != provider {
-			out.Faults = token.Faults(providerjwt.Key{Issuer: provider, Audience: r.audience()}, out.Now)
-			out.Unsigned = "its header names no key of this provider: kid has to be the key id"
-			return nil
+		if found && k.Provider == provider {
+			return r.inspect(w.tx, presented, payload, k, &out)
 		}
-		face := r.keyFace(k)
-		out.Key = &face
-		return r.inspect(w.tx, token, k, &out)
+		out.Unsigned = "its header names no key of this provider: kid has to be the key id"
+		if payload != nil {
+			out.Faults = providerjwt.Faults(payload, providerjwt.Key{Issuer: provider, Audience: r.audience()}, out.Now)
+		}
+		if _, err := providerjwt.Parse(presented); err != nil {
+			return out.take(err)
+		}
+		return nil
 	})
 	out.explain()
 	return out, err
 }
 
-func (r *Registry) inspect(tx *store.Tx, token *providerjwt.Token, k store.ProviderKey, out *JWTReport) error {
+// inspect judges a JWT that names a key of the provider.
+func (r *Registry) inspect(tx *store.Tx, presented string, payload []byte, k store.ProviderKey, out *JWTReport) error {
+	face := r.keyFace(k)
+	out.Key = &face
 	against, err := r.jwtKey(k)
 	if err != nil {
 		return err
 	}
+	if payload != nil {
+		out.Faults = providerjwt.Faults(payload, against, out.Now) // also of one that is not signed well
+	}
+	token, err := providerjwt.Parse(presented)
+	if err != nil {
+		return out.take(err)
+	}
 	claims, err := token.Check(against, out.Now)
 	if err != nil {
-		out.Faults = token.Faults(against, out.Now) // of one that is not signed well; take has more to say of any other
 		return out.take(err)
 	}
 	used, err := tx.JWTAccepted(claims.JTI)
@@ -92,22 +102,27 @@ func (j *JWTReport) take(err error) error {
 	return nil
 }
 
-// jwtParts are the header and claims of what may be a JWT, for people.
-func jwtParts(presented string) (header, claims string) {
+// jwtParts are the header and claims of what may be a JWT, for people; the key id that it names; and its claims as they are. What
+// cannot be read is empty, or nil.
+func jwtParts(presented string) (header, claims, kid string, payload []byte) {
 	if len(presented) > providerjwt.MaxSize {
-		return "", ""
+		return "", "", "", nil
 	}
-	parts := strings.Split(presented, ".")
-	read := func(i int) string {
-		if i >= len(parts) {
-			return ""
-		}
-		raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[i], "="))
-		var out bytes.Buffer
-		if err != nil || !utf8.Valid(raw) || json.Indent(&out, raw, "", "  ") != nil {
-			return ""
-		}
-		return out.String()
+	parts := append(strings.SplitN(presented, ".", 3), "", "")
+	header, raw := jwtPart(parts[0])
+	var names struct {
+		KeyID string `json:"kid"`
 	}
-	return read(0), read(1)
+	_ = json.Unmarshal(raw, &names) // what is no text names no key
+	claims, payload = jwtPart(parts[1])
+	return header, claims, names.KeyID, payload
+}
+
+func jwtPart(part string) (text string, raw []byte) {
+	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(part, "="))
+	var out bytes.Buffer
+	if err != nil || !utf8.Valid(raw) || json.Indent(&out, raw, "", "  ") != nil {
+		return "", nil
+	}
+	return out.String(), raw
 }

@@ -48,8 +48,9 @@ func TestInspectJWT(t *testing.T) {
 		{name: "forged, and late", key: stranger, claims: claims{"iat": now - 900, "exp": now - 840}, unsigned: "was not made with the private half", faults: map[string]string{"exp": "14m0s ago"}},
 		{name: "another key", header: claims{"kid": "key_other"}, unsigned: "names no key", faults: map[string]string{"kid": "No key of yours"}},
 		{name: "another algorithm", header: claims{"alg": "RS256"}, unsigned: "EdDSA alone", faults: map[string]string{"alg": "signs with EdDSA alone"}},
-		{name: "none", header: claims{"alg": "none"}, unsigned: "alg is none of", faults: map[string]string{"alg": "EdDSA, ES256 or RS256", "kid": "No key of yours"}},
-		{name: "with a key in it", header: claims{"jwk": claims{"kty": "OKP"}}, unsigned: `the member "jwk"`, faults: map[string]string{"jwk": "could name or carry a key", "kid": "No key of yours"}},
+		{name: "none", header: claims{"alg": "none"}, unsigned: "alg is none of", faults: map[string]string{"alg": "EdDSA, ES256 or RS256"}},
+		{name: "none of it", header: claims{"alg": "none", "kid": nil}, claims: claims{"exp": nil, "jti": nil}, unsigned: "alg is none of", faults: map[string]string{"alg": "EdDSA, ES256 or RS256", "kid": "is missing", "exp": "is missing", "jti": "is missing"}},
+		{name: "with a key in it", header: claims{"jwk": claims{"kty": "OKP"}}, unsigned: `the member "jwk"`, faults: map[string]string{"jwk": "could name or carry a key"}},
 		{name: "with more", claims: claims{"scope": []string{"all"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -57,8 +58,8 @@ func TestInspectJWT(t *testing.T) {
 			if c.key != nil {
 				key = c.key
 			}
-			text := jwtPart(t, claims{"alg": "EdDSA", "kid": made.KeyID}, c.header) + "." +
-				jwtPart(t, claims{"iss": h.provider.ID, "aud": "https://x.example", "iat": now, "exp": now + 60, "jti": c.name}, c.claims)
+			text := encoded(t, claims{"alg": "EdDSA", "kid": made.KeyID}, c.header) + "." +
+				encoded(t, claims{"iss": h.provider.ID, "aud": "https://x.example", "iat": now, "exp": now + 60, "jti": c.name}, c.claims)
 			got, err := h.InspectJWT(t.Context(), Operator(), h.provider.ID, text+"."+base64.RawURLEncoding.EncodeToString(ed25519.Sign(key, []byte(text))))
 			if err != nil {
 				t.Fatal(err)
@@ -94,8 +95,8 @@ func TestInspectJWT(t *testing.T) {
 	}
 }
 
-// jwtPart is an object with what another one has in its place.
-func jwtPart(t *testing.T, object, over map[string]any) string {
+// encoded is an object with what another one has in its place.
+func encoded(t *testing.T, object, over map[string]any) string {
 	t.Helper()
 	maps.Copy(object, over)
 	maps.DeleteFunc(object, func(_ string, value any) bool { return value == nil })
