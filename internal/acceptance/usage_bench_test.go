@@ -79,5 +79,12 @@ func BenchmarkUsage(b *testing.B) {
 		b.ReportMetric(float64(rows), "rows")
 	}
 	b.Run("the month that runs", func(b *testing.B) { report(b, month) })
+	b.Run("totals of thirteen months", func(b *testing.B) { // what the page of the usage reads
+		for b.Loop() {
+			if _, err := r.UsageTotals(b.Context(), operator, p.ID, now.AddDate(-1, 0, 0).Format("2006-01"), month, ""); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("thirteen months", func(b *testing.B) { report(b, now.AddDate(-1, 0, 0).Format("2006-01")) })
 }
