@@ -203,6 +203,10 @@ func (v *visit) exportUsage() error {
 	if u.form.bad() {
 		return v.show(422, "Usage", usagePage(v, u))
 	}
+	if !v.c.exports.begin(v.org()) {
+		return web.RetryIn(counterfoil.Refuse(counterfoil.CodeRateLimited, "Too many downloads are running. Try again in a moment."), exportsRetry)
+	}
+	defer v.c.exports.end(v.org())
 	page, err := v.c.Registry.Usage(v.r.Context(), v.caller(), v.org(), u.query("", 1000))
 	if err != nil {
 		return err
@@ -211,7 +215,9 @@ func (v *visit) exportUsage() error {
 	v.w.Header().Set("Content-Disposition", `attachment; filename="usage-`+v.here.Organization.Slug+"-"+u.from+"-"+u.through+`.csv"`)
 	out := csv.NewWriter(v.w)
 	_ = out.Write(registry.UsageColumns("month")) // Error tells
+	control := http.NewResponseController(v.w)
 	for {
+		_ = control.SetWriteDeadline(time.Now().Add(exportPace)) // a writer that has no deadlines has none to keep
 		for _, row := range page.Data {
 			_ = out.Write(registry.UsageRecord(row))
 		}
