@@ -66,7 +66,6 @@ func TestWithoutScript(t *testing.T) {
 	p.open("/o/acme/members/new")
 	p.fill("E-mail address", "bob@example.com")
 	p.fill("Name", "Bob")
-	p.tick("member")
 	p.follow("button", "Send the invitation")
 	p.sees("Bob", "Invited")
 	if l := address(t, w.letter()); !strings.Contains(l, "/invitation?ticket=") {
