@@ -45,7 +45,7 @@ func TestRoutes(t *testing.T) {
 	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 
 	covered := map[string]bool{}
-	rows := slices.Concat(tokenRows, systemTokenRows, checkRows, ruleRows, catalogueRows, peopleRows, webhookRows, consoleRows, organizationRows, providerRows, usageRows, eventRows, activityRows, exportRows)
+	rows := slices.Concat(tokenRows, systemTokenRows, checkRows, ruleRows, catalogueRows, peopleRows, webhookRows, consoleRows, organizationRows, providerRows, usageRows, eventRows, activityRows, exportRows, verifierRows)
 	for _, r := range rows {
 		covered[r.method] = true
 		t.Run(r.method+" "+r.route, func(t *testing.T) {

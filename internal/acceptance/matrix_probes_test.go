@@ -30,6 +30,10 @@ var probes = []probe{
 	{line: "POST /oauth2/introspect", body: "token={secret}", form: true, object: "token"},
 	{line: "POST /oauth2/revoke", body: "token={secret}", form: true, object: "token", special: true},
 	{line: "GET /v1/authorize", special: true},
+	{line: "GET /v1/changes", query: "?after=nonsense", what: "behind an entry that is none, or it would not end", special: true},
+	{line: "PUT /v1/verifiers/{verifier}", body: `{"applied":0,"lease_ms":500}`, what: "under an id that is none", special: true},
+	{line: "DELETE /v1/verifiers/{verifier}", what: "under an id that is none", special: true},
+	{line: "POST /v1/verifiers/{verifier}/facts", body: `{"token":"{secret}"}`, object: "token", what: "under an id that is none", special: true},
 
 	{line: "GET " + systemToken},
 	{line: "POST " + systemToken, body: `{"name":"x"}`},

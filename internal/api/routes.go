@@ -132,7 +132,7 @@ var refusalQuery = append([]param{
 
 // routes is the API: one visible table.
 func routes() []route {
-	return slices.Concat(checkRoutes(), activityRoutes(), webhookRoutes(), providerRoutes(), usageRoutes(), docsRoutes(), []route{
+	return slices.Concat(checkRoutes(), changeRoutes(), activityRoutes(), webhookRoutes(), providerRoutes(), usageRoutes(), docsRoutes(), []route{
 		send(route{method: post, path: org + "/tokens", op: registry.OpCreateToken, tag: tagTokens, status: 201, once: true, summary: "Create a token"}, (*call).createToken),
 		ask(route{method: get, path: org + "/tokens", op: registry.OpListTokens, tag: tagTokens, query: tokenQuery, summary: "List tokens"}, (*call).listTokens),
 		ask(route{method: get, path: org + "/tokens/{id}", op: registry.OpReadToken, tag: tagTokens, summary: "Show a token"}, (*call).readToken),

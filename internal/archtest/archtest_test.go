@@ -24,6 +24,7 @@ var floors = []archtest.Rule{
 	{Package: "internal/export", Floor: 3, May: "root internal/hec internal/outgoing internal/secret internal/store", Modules: true},
 	{Package: "internal/catalogue", Floor: 2, May: "root", Modules: true},
 	{Package: "internal/ledger", Floor: 1},
+	{Package: "internal/verifiers", Floor: 1},
 	{Package: "internal/providerjwt", Floor: 1, Modules: true},
 	{Package: "internal/usage", Floor: 2, May: "root"},
 	{Package: "internal/store", Floor: 2, May: "root internal/secret", Modules: true},
@@ -31,7 +32,7 @@ var floors = []archtest.Rule{
 	{Package: "internal/mail", Floor: 2, Modules: true},
 	{Package: "internal/outgoing", Floor: 2, Modules: true},
 	{Package: "internal/rules", Floor: 3, May: "root judge internal/store"},
-	{Package: "internal/registry", Floor: 3, May: "root judge internal/secret internal/store internal/catalogue internal/export internal/hec internal/ledger internal/outgoing internal/providerjwt internal/rules internal/usage internal/webhooks", Modules: true},
+	{Package: "internal/registry", Floor: 3, May: "root judge internal/secret internal/store internal/catalogue internal/export internal/hec internal/ledger internal/outgoing internal/providerjwt internal/rules internal/usage internal/verifiers internal/webhooks", Modules: true},
 	{Package: "internal/identity", Floor: 3, May: "root internal/mail internal/secret internal/store", Modules: true},
 	{Package: "internal/verify", Floor: 3, May: "root judge internal/secret internal/store internal/catalogue internal/rules", Modules: true},
 

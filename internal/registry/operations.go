@@ -64,6 +64,9 @@ var (
 	OpReadTokenEvents       = &Operation{Name: "read-token-events", Permission: counterfoil.PermActivityRead, Kinds: orgKinds, Own: true}
 	OpReadSystemTokenEvents = &Operation{Name: "read-system-token-events", Permission: counterfoil.PermActivityRead, Kinds: systemKinds}
 
+	// OpFollowChanges is what a program that judges by itself asks for.
+	OpFollowChanges = &Operation{Name: "follow-changes", Permission: counterfoil.PermTokensVerify, Kinds: systemKinds}
+
 	OpReadRights      = &Operation{Name: "read-own-rights", Kinds: orgKinds}
 	OpListPermissions = &Operation{Name: "list-permissions", Kinds: orgKinds}
 	OpReadCatalogue   = &Operation{Name: "read-catalogue", Permission: counterfoil.PermPoliciesRead, Kinds: systemKinds}

@@ -53,6 +53,7 @@ type confirming struct {
 // as well.
 func (r *Registry) confirm(ctx context.Context, org string, receipt counterfoil.Receipt, c confirming) (counterfoil.Receipt, error) {
 	asked := time.Since(c.committed)
+	fed := r.awaitVerifiers(ctx, c.entry)
 	others, err := r.Store.Confirm(ctx, c.entry)
 	if err != nil {
 		return receipt, err
@@ -67,6 +68,7 @@ func (r *Registry) confirm(ctx context.Context, org string, receipt counterfoil.
 		took = max(took, asked+o.After)
 		receipt.Nodes = append(receipt.Nodes, n)
 	}
+	took = noteFed(&receipt, fed, asked, took)
 	receipt.Complete, receipt.TookMS = true, milliseconds(took)
 	if receipt.ID != "" {
 		r.keep(org, receipt)

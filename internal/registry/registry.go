@@ -20,6 +20,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/rules"
 	"github.com/counterfoil/counterfoil/internal/secret"
 	"github.com/counterfoil/counterfoil/internal/store"
+	"github.com/counterfoil/counterfoil/internal/verifiers"
 	"github.com/counterfoil/counterfoil/internal/webhooks"
 	"github.com/counterfoil/counterfoil/judge"
 )
@@ -43,6 +44,9 @@ type Config struct {
 	// NotedUses and NotedRefusals are asked to write what was noted, before it is read. They may be nil.
 	NotedUses, NotedRefusals func()
 
+	// Verifiers are fed by this node, and waited for; nil: nobody is.
+	Verifiers *verifiers.Set
+
 	Plans       []string          // in rising order
 	DataCenter  string            // this instance's own
 	DataCenters map[string]string // the others, with their base URLs
@@ -56,6 +60,7 @@ type Config struct {
 type Registry struct {
 	Config
 	receipts receipts
+	feeds    atomic.Bool // rememberVerifiers has been
 
 	applying         sync.Mutex // one catalogue at a time, so that what is in force is what was committed last
 	catalogueInDoubt atomic.Bool

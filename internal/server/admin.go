@@ -61,6 +61,7 @@ func newMetrics(c *Core) *metrics {
 			return 0
 		}),
 		gauge("counterfoil_log_applied", "Number of the last entry of the log that this node has applied; 0 on SQLite.", func() float64 { return float64(c.Store.Standing().Applied) }),
+		gauge("counterfoil_verifiers", "Programs that judge tokens by themselves and are fed by this node.", func() float64 { return float64(c.verifiers.Count()) }),
 		gauge("counterfoil_nodes", "Nodes that serve the database, as this one sees it.", func() float64 { return float64(c.Store.Standing().Nodes) }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

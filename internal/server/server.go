@@ -26,6 +26,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/rules"
 	"github.com/counterfoil/counterfoil/internal/secret"
 	"github.com/counterfoil/counterfoil/internal/store"
+	"github.com/counterfoil/counterfoil/internal/verifiers"
 	"github.com/counterfoil/counterfoil/internal/verify"
 )
 
@@ -108,19 +109,20 @@ func (c *Config) defaults() error {
 
 // Core is the service without listeners: what setup needs, and what Server serves.
 type Core struct {
-	Config   Config
-	Store    *store.Store
-	Registry *registry.Registry
-	Identity *identity.Identity
-	Verifier *verify.Verifier
-	ledger   *ledger.Ledger
-	outgoing *outgoing.Client
-	exports  *export.Pusher
-	metrics  *metrics
-	ready    atomic.Bool // the instance is set up
-	waits    atomic.Bool // it is served and was not, when that began
-	quit     chan struct{}
-	done     sync.WaitGroup
+	Config    Config
+	Store     *store.Store
+	Registry  *registry.Registry
+	Identity  *identity.Identity
+	Verifier  *verify.Verifier
+	ledger    *ledger.Ledger
+	verifiers *verifiers.Set
+	outgoing  *outgoing.Client
+	exports   *export.Pusher
+	metrics   *metrics
+	ready     atomic.Bool // the instance is set up
+	waits     atomic.Bool // it is served and was not, when that began
+	quit      chan struct{}
+	done      sync.WaitGroup
 }
 
 // Open opens the database and everything that stands on it. Close it.
@@ -160,11 +162,17 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 		prefixes[d.Prefix] = d.URL
 		others[d.Name] = d.URL
 	}
+	before, err := registry.GrantedBefore(ctx, core.Store)
+	if err != nil {
+		return nil, err
+	}
+	core.verifiers = verifiers.New(core.Store.Lease(), before)
+	core.Store.Gate(core.verifiers.Floor)
 	core.Verifier = verify.New(verify.Config{Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, DataCenters: prefixes, CacheTokens: c.CacheTokens, Logger: c.Logger})
 	core.exports = export.New(export.Config{Way: &export.Way{Keys: keys, Client: core.outgoing}, Store: core.Store, Logger: c.Logger})
 	core.Store.Attach(core.follow)
 	core.Registry = registry.New(registry.Config{
-		Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, Applied: core.apply, Ledger: core.ledger, Exports: core.exports,
+		Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, Applied: core.apply, Verifiers: core.verifiers, Ledger: core.ledger, Exports: core.exports,
 		NotedUses: core.Verifier.FlushUses, NotedRefusals: core.Verifier.FlushRefusals,
 		Plans: c.Plans, DataCenter: c.DataCenter, DataCenters: others, URL: c.URL, KeepDays: c.KeepDays, WebhookSender: core.webhookSender(keys), Logger: c.Logger,
 	})

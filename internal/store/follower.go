@@ -33,14 +33,16 @@ type follower struct {
 	apply []*applier
 
 	start     time.Time
-	until     atomic.Int64  // nanoseconds since start on the monotonic clock: alive before then
-	epoch     atomic.Uint64 // rises when what is in memory does not follow from the log
-	applied   atomic.Int64  // number of the last entry applied
-	renewed   atomic.Int64  // nanoseconds since start: when the last good renewal began
-	leads     atomic.Bool   // this connection holds leadLock
-	fenced    atomic.Int64  // how often this node found itself fenced; it rises before it joins again
-	outdated  atomic.Bool   // the database is not for this version any more (see needs): nothing is read or written
-	hash      []byte        // of entry applied; the following goroutine's own, as is all below
+	until     atomic.Int64                 // nanoseconds since start on the monotonic clock: alive before then
+	epoch     atomic.Uint64                // rises when what is in memory does not follow from the log
+	applied   atomic.Int64                 // number of the last entry applied
+	floor     atomic.Pointer[func() int64] // what those whom this node feeds have applied; nil: it feeds nobody
+	claimed   atomic.Int64                 // the highest entry that was said to be applied
+	renewed   atomic.Int64                 // nanoseconds since start: when the last good renewal began
+	leads     atomic.Bool                  // this connection holds leadLock
+	fenced    atomic.Int64                 // how often this node found itself fenced; it rises before it joins again
+	outdated  atomic.Bool                  // the database is not for this version any more (see needs): nothing is read or written
+	hash      []byte                       // of entry applied; the following goroutine's own, as is all below
 	renewals  int64
 	due       time.Duration // since start, of the next renewal
 	listening bool
@@ -216,10 +218,24 @@ func (f *follower) turn(ctx context.Context, conn *pgx.Conn, beat bool) error {
 	}
 	if any {
 		// That it says so in vain, because the database forgets, costs a receipt time and nothing else: no lease hangs on it.
-		_, err = conn.Exec(ctx, `WITH fast AS (SELECT set_config('synchronous_commit', 'off', true) AS off)
-			UPDATE nodes SET applied = $2 FROM fast WHERE id = $1 AND off <> ''`, f.id, f.applied.Load())
+		claim := f.claim()
+		if _, err = conn.Exec(ctx, sayApplied, f.id, claim); err == nil {
+			f.claimed.Store(max(claim, f.claimed.Load()))
+		}
 	}
 	return err
+}
+
+const sayApplied = `WITH fast AS (SELECT set_config('synchronous_commit', 'off', true) AS off)
+	UPDATE nodes SET applied = $2 FROM fast WHERE id = $1 AND off <> ''`
+
+// claim is how far this node says to be: with those whom it feeds.
+func (f *follower) claim() int64 {
+	applied := f.applied.Load()
+	if floor := f.floor.Load(); floor != nil {
+		applied = min(applied, (*floor)())
+	}
+	return applied
 }
 
 // catchUp applies every entry that the log held when it was called, and perhaps more: it need not end as long as others
@@ -305,7 +321,7 @@ func (f *follower) renew(ctx context.Context, conn *pgx.Conn, began time.Duratio
 	f.renewals++
 	f.due = f.now() + f.lease/4
 	tag, err := conn.Exec(ctx, "UPDATE nodes SET applied = $2, renewals = $3, settled = $4, seen_at = $5 WHERE id = $1 AND fenced = 0 AND NOT "+fmt.Sprintf(outdated, 6),
-		f.id, f.applied.Load(), f.renewals, int64(f.settled()), time.Now().UnixMicro(), len(migrations)-1)
+		f.id, f.claim(), f.renewals, int64(f.settled()), time.Now().UnixMicro(), len(migrations)-1)
 	if err != nil {
 		return fmt.Errorf("renewing the lease: %w", err)
 	}
@@ -420,7 +436,7 @@ func (f *follower) register(ctx context.Context, conn *pgx.Conn) error {
 	tag, err := conn.Exec(ctx, `INSERT INTO nodes (id, lease, applied, renewals, settled, fenced, started_at, seen_at)
 		SELECT $1,$2,$3,$4,$5,0,$6,$6 WHERE NOT `+fmt.Sprintf(outdated, 7)+` ON CONFLICT (id) DO UPDATE SET fenced = 0,
 		renewals = excluded.renewals, applied = excluded.applied, settled = excluded.settled, seen_at = excluded.seen_at`,
-		f.id, int64(f.lease), f.applied.Load(), f.renewals, int64(f.settled()), time.Now().UnixMicro(), len(migrations)-1)
+		f.id, int64(f.lease), f.claim(), f.renewals, int64(f.settled()), time.Now().UnixMicro(), len(migrations)-1)
 	old := err == nil && tag.RowsAffected() == 0
 	f.outdated.Store(old)
 	if old {

@@ -34,6 +34,20 @@ func (s *Store) Attach(fn func([]counterfoil.Event) error) (detach func()) {
 	return s.engine.attach(fn)
 }
 
+// Gate has this node say that it has applied an entry only when floor returns it or a later one: for those whom it feeds. It
+// is called before anybody is fed. On SQLite nobody else has to be told.
+func (s *Store) Gate(floor func() int64) { s.engine.gate(floor) }
+
+// Applied says to the other nodes how far this one, with those whom it feeds, has come, if that is further than it has said.
+func (s *Store) Applied(ctx context.Context) error { return unavailable(s.engine.say(ctx)) }
+
+// Trust is for how long this node may trust what it remembers from now on; 0: it may not. Where it is alone, that is without
+// end, which MaxLease stands for.
+func (s *Store) Trust() time.Duration { return s.engine.trust() }
+
+// Lease is the length of this node's lease, and the longest that it grants.
+func (s *Store) Lease() time.Duration { return s.lease }
+
 // Node is this process's name among the nodes.
 func (s *Store) Node() string { return s.node }
 

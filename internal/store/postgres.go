@@ -231,6 +231,26 @@ func (e *postgresEngine) confirm(ctx context.Context, number int64) (_ []Confirm
 	return e.nodes.await(ctx, func(p peer) bool { return p.applied >= number })
 }
 
+func (e *postgresEngine) gate(floor func() int64) { e.follower.floor.Store(&floor) }
+
+func (e *postgresEngine) trust() time.Duration {
+	f := e.follower
+	return max(time.Duration(f.until.Load())-f.now(), 0)
+}
+
+// say is news, on which no lease hangs: it is written without waiting for the disk.
+func (e *postgresEngine) say(ctx context.Context) error {
+	claim := e.follower.claim()
+	if claim <= e.follower.claimed.Load() {
+		return nil
+	}
+	_, err := e.nodes.db.ExecContext(ctx, sayApplied+" AND applied < $2", e.nodes.self, claim)
+	if err == nil {
+		e.follower.claimed.Store(claim)
+	}
+	return err
+}
+
 func (e *postgresEngine) settled(ctx context.Context, at counterfoil.Instant) error {
 	if e.nodes.settledUntil() >= at {
 		return nil

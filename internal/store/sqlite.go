@@ -152,8 +152,12 @@ func (e *sqliteEngine) update(ctx context.Context, org string, _ Lock, fn func(*
 }
 
 // There is no other node.
-func (e *sqliteEngine) alive() (uint64, bool)                                  { return 1, true }
-func (e *sqliteEngine) attach(func([]counterfoil.Event) error) func()          { return func() {} }
+func (e *sqliteEngine) alive() (uint64, bool)                         { return 1, true }
+func (e *sqliteEngine) attach(func([]counterfoil.Event) error) func() { return func() {} }
+func (e *sqliteEngine) gate(func() int64)                             {}
+func (e *sqliteEngine) say(context.Context) error                     { return nil }
+func (e *sqliteEngine) trust() time.Duration                          { return MaxLease }
+
 func (e *sqliteEngine) confirm(context.Context, int64) ([]Confirmation, error) { return nil, nil }
 func (e *sqliteEngine) settled(context.Context, counterfoil.Instant) error     { return nil }
 func (e *sqliteEngine) settledUntil() counterfoil.Instant                      { return math.MaxInt64 }

@@ -62,6 +62,7 @@ type Store struct {
 	engine engine
 	now    func() time.Time
 	node   string
+	lease  time.Duration
 	close  func() error
 
 	underway underway
@@ -80,6 +81,9 @@ type engine interface {
 	// confirm waits until every other node has applied entry number, or all that is committed where it is 0, or trusts
 	// its memory no more.
 	confirm(ctx context.Context, number int64) ([]Confirmation, error)
+	gate(floor func() int64)
+	say(ctx context.Context) error
+	trust() time.Duration
 	// settled waits until no write of another node carries a time before at.
 	settled(ctx context.Context, at counterfoil.Instant) error
 	// settledUntil is up to when that is known to be so.
@@ -128,7 +132,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{now: c.Now, node: c.Node}
+	s := &Store{now: c.Now, node: c.Node, lease: c.Lease}
 	var err error
 	if c.DatabaseURL != "" {
 		s.engine, err = openPostgres(ctx, c, &s.underway)

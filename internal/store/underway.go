@@ -128,6 +128,12 @@ func (s *Store) Watch(org string) <-chan struct{} {
 	return ch
 }
 
+// everywhere stands for every organization among those that are watched.
+const everywhere = "*"
+
+// WatchAll is Watch for the events of all organizations, and of the instance.
+func (s *Store) WatchAll() <-chan struct{} { return s.Watch(everywhere) }
+
 // wake tells those who watch the organizations of the events.
 func (u *underway) wake(events []counterfoil.Event) {
 	if u.waits.Load() == 0 {
@@ -136,10 +142,12 @@ func (u *underway) wake(events []counterfoil.Event) {
 	u.watch.Lock()
 	defer u.watch.Unlock()
 	for i := range events {
-		if ch := u.waiting[events[i].OrganizationID]; ch != nil {
-			close(ch)
-			delete(u.waiting, events[i].OrganizationID)
-			u.waits.Add(-1)
+		for _, org := range [...]string{events[i].OrganizationID, everywhere} {
+			if ch := u.waiting[org]; ch != nil {
+				close(ch)
+				delete(u.waiting, org)
+				u.waits.Add(-1)
+			}
 		}
 	}
 }

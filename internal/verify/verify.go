@@ -41,6 +41,7 @@ type Verifier struct {
 	renewing sync.Mutex    // held while memory is brought into another epoch
 	detach   func()        // from the log
 
+	told   atomic.Pointer[toldCatalogue]
 	misses atomic.Int64
 	closed sync.Once
 	onRead func(what string) // for tests; see reached

@@ -1,0 +1,97 @@
+package counterfoiltest_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/client"
+	"github.com/counterfoil/counterfoil/counterfoiltest"
+	"github.com/counterfoil/counterfoil/internal/postgrestest"
+	"github.com/counterfoil/counterfoil/internal/server"
+)
+
+// cuttable is a line to a node that can be cut: nothing is sent any more, and nothing that is under way arrives.
+type cuttable struct {
+	cut  atomic.Bool
+	gone context.Context
+	stop context.CancelFunc
+}
+
+func (c *cuttable) RoundTrip(r *http.Request) (*http.Response, error) {
+	if c.cut.Load() {
+		return nil, errors.New("the line is cut")
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	context.AfterFunc(c.gone, cancel)
+	return http.DefaultTransport.RoundTrip(r.WithContext(ctx))
+}
+
+// TestVerifiersOfAnotherNode: a revocation at one node waits for a verifier that another node feeds, or for its lease.
+func TestVerifiersOfAnotherNode(t *testing.T) {
+	url, dir := postgrestest.NewDatabase(t), ""
+	a := counterfoiltest.Start(t, counterfoiltest.WithDatabaseURL(url), counterfoiltest.WithConfig(func(c *server.Config) { dir = c.Dir; c.Lease = time.Second }))
+	ctx, stop := context.WithCancel(context.Background())
+	b, err := server.Start(ctx, server.Config{Dir: t.TempDir(), KeyFile: filepath.Join(dir, "instance.key"), DatabaseURL: url, Listen: "127.0.0.1:0", AdminListen: "-", Lease: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- b.Serve(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	line := &cuttable{}
+	line.gone, line.stop = context.WithCancel(context.Background())
+	v, err := client.NewVerifier(client.New(b.URL, a.SystemToken, client.WithHTTPClient(&http.Client{Transport: line})), client.VerifierConfig{OnLimit: client.Deny})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.Close)
+	check := func(secret string) bool {
+		verdict, err := v.Verify(t.Context(), secret, counterfoil.Attempt{Permissions: []string{"devices:read"}})
+		if err != nil && !errors.Is(err, client.ErrStale) {
+			t.Fatal(err)
+		}
+		return verdict.Active
+	}
+	warm := func() counterfoil.Created {
+		made := a.Token(t, "devices:read")
+		for end := time.Now().Add(20 * time.Second); !check(made.Secret); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("it honours no token within 20 s")
+			}
+		}
+		return made
+	}
+	for range 20 {
+		made := warm()
+		revoked, err := a.Client().RevokeToken(t.Context(), client.Current, made.Token.ID, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if check(made.Secret) {
+			t.Fatal("it honours a token whose revocation at the other node was answered")
+		}
+		if len(revoked.Receipt.Nodes) != 2 || !revoked.Receipt.Complete {
+			t.Errorf("the receipt: %+v", revoked.Receipt)
+		}
+	}
+	made := warm()
+	line.cut.Store(true)
+	line.stop()
+	if _, err := a.Client().RevokeToken(t.Context(), client.Current, made.Token.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	if check(made.Secret) {
+		t.Error("cut off, it honours a token whose revocation at the other node was answered")
+	}
+}

@@ -1,0 +1,153 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/store"
+	"github.com/counterfoil/counterfoil/internal/verifiers"
+)
+
+// MayFollow refuses whoever may not follow what changes verdicts.
+func (r *Registry) MayFollow(ctx context.Context, c Caller) error {
+	return r.view(ctx, c, "", OpFollowChanges, func(*work) error { return nil })
+}
+
+// LogEnd returns the number and hash of the log's last entry.
+func (r *Registry) LogEnd(ctx context.Context, c Caller) (number int64, hash []byte, err error) {
+	err = r.view(ctx, c, "", OpFollowChanges, func(w *work) (err error) {
+		number, hash, err = w.tx.LastEntry()
+		return err
+	})
+	return number, hash, err
+}
+
+// SameLog refuses with cursor_expired where the log does not have an entry, or another one under its number: it was restored, or
+// a standby took over that lacked the end. An empty hash is any.
+func (r *Registry) SameLog(ctx context.Context, c Caller, number int64, hash []byte) error {
+	return r.view(ctx, c, "", OpFollowChanges, func(w *work) error {
+		if number == 0 {
+			return nil
+		}
+		list, err := w.tx.Entries(number-1, 1)
+		if err == nil && (len(list) == 0 || list[0].Number != number || len(hash) > 0 && !bytes.Equal(list[0].Hash, hash)) {
+			err = errOtherLog
+		}
+		return err
+	})
+}
+
+// ChangesAfter returns up to limit entries of the whole log after a number, for a program that judges by itself.
+func (r *Registry) ChangesAfter(ctx context.Context, c Caller, number int64, limit int) ([]counterfoil.Event, error) {
+	if err := r.MayFollow(ctx, c); err != nil {
+		return nil, err
+	}
+	return r.Store.Follow(ctx, number, limit)
+}
+
+var errOtherLog = counterfoil.Refuse(counterfoil.CodeCursorExpired, "The log does not have that entry. Forget what you remember, and begin at its end.")
+
+// verifiersSetting is for how long, in milliseconds, a process that has this database alone has granted leases to verifiers.
+const verifiersSetting = "verifiers_lease"
+
+// rememberVerifiers has the next process know that there may be verifiers, before the first is granted anything. Where there are
+// nodes, each waits for the leases of those that are gone.
+func (r *Registry) rememberVerifiers(ctx context.Context) error {
+	if !r.Store.Alone() || r.feeds.Load() {
+		return nil
+	}
+	err := r.Store.Update(ctx, "", store.ForTokens, func(tx *store.Tx) error {
+		return tx.SetSetting(verifiersSetting, strconv.FormatInt(r.Store.Lease().Milliseconds(), 10))
+	})
+	if err == nil {
+		r.feeds.Store(true)
+	}
+	return err
+}
+
+// GrantedBefore is for how long verifiers of a process before this one may trust what they remember after its end.
+func GrantedBefore(ctx context.Context, s *store.Store) (time.Duration, error) {
+	if !s.Alone() {
+		return 0, nil
+	}
+	text, found, err := s.Setting(ctx, verifiersSetting)
+	if err != nil || !found {
+		return 0, err
+	}
+	ms, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || ms < 0 {
+		return store.MaxLease, nil
+	}
+	return time.Duration(ms) * time.Millisecond, nil
+}
+
+// ReportVerifier notes how far a verifier has applied the log, and returns what the log held when it was read, and for how long
+// from the report on the verifier may trust what it remembers, once it has applied all of that. From now on until then whatever
+// narrows waits for it.
+func (r *Registry) ReportVerifier(ctx context.Context, c Caller, id string, report counterfoil.VerifierReport) (out counterfoil.VerifierLease, err error) {
+	if err := r.MayFollow(ctx, c); err != nil {
+		return out, err
+	}
+	if !r.Verifiers.Report(id, report.Applied) {
+		return out, counterfoil.Refuse(counterfoil.CodeRateLimited, "This node feeds as many verifiers as it can.")
+	}
+	var lease time.Duration
+	defer func() { r.Verifiers.Grant(id, lease) }()
+	if out.Number, err = r.Store.LastEvent(ctx); err != nil {
+		return out, err
+	}
+	if report.Applied > out.Number {
+		return out, errOtherLog
+	}
+	if err := errors.Join(r.rememberVerifiers(ctx), r.Store.Applied(ctx)); err != nil {
+		return out, err
+	}
+	wanted := min(time.Duration(report.LeaseMS)*time.Millisecond, r.Store.Lease(), r.Store.Trust())
+	out.LeaseMS = wanted.Milliseconds()
+	lease = wanted // also where it lags: it may catch up with this very answer
+	return out, nil
+}
+
+// LeaveVerifier is how a verifier says that it trusts nothing any more.
+func (r *Registry) LeaveVerifier(ctx context.Context, c Caller, id string) error {
+	err := r.MayFollow(ctx, c)
+	if err == nil {
+		r.Verifiers.Leave(id)
+		err = r.Store.Applied(ctx)
+	}
+	return err
+}
+
+// awaitVerifiers waits for the verifiers that this node feeds. On PostgreSQL other nodes wait for theirs before they say that
+// they have applied the entry.
+func (r *Registry) awaitVerifiers(ctx context.Context, entry int64) []verifiers.Confirmation {
+	if r.Verifiers == nil {
+		return nil
+	}
+	ctx = context.WithoutCancel(ctx) // who waits may go: the receipt is finished
+	if entry == 0 {
+		var err error
+		if entry, err = r.Store.LastEvent(ctx); err != nil {
+			entry = math.MaxInt64 // every lease that runs now is waited out
+		}
+	}
+	return r.Verifiers.Await(ctx, entry)
+}
+
+// noteFed adds the verifiers to a receipt.
+func noteFed(receipt *counterfoil.Receipt, fed []verifiers.Confirmation, asked, took time.Duration) time.Duration {
+	for _, v := range fed {
+		n := counterfoil.ReceiptNode{ID: v.ID, Fenced: v.Fenced}
+		if !v.Fenced {
+			n.ConfirmedInMS = in(asked + v.After)
+		}
+		took = max(took, asked+v.After)
+		receipt.Nodes = append(receipt.Nodes, n)
+	}
+	return took
+}

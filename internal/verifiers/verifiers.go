@@ -1,0 +1,203 @@
+// Package verifiers knows the programs that judge tokens by themselves, fed by this node's stream of changes: how far each has
+// applied the log, and until when it trusts what it remembers. It refuses to know what they remember, and other nodes': a node
+// says that it has applied an entry only when its verifiers have.
+package verifiers
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Most is how many may be known at a time.
+const Most = 1000
+
+// Set is safe for concurrent use.
+type Set struct {
+	start   time.Time
+	longest time.Duration // lease that is granted
+	ghosts  time.Duration // since start: until then verifiers of a process before this one may trust what they remember
+
+	mu      sync.Mutex // guards what follows
+	all     map[string]*verifier
+	changed chan struct{} // closed when one has applied more, or trusts nothing any more
+}
+
+type verifier struct {
+	applied int64
+	until   time.Duration // since start: it trusts what it remembers before then
+	asking  int           // reports that are being answered: it may be granted more
+}
+
+// New makes an empty set that grants leases up to the longest. Ghosts is for how long verifiers of a process before this one may
+// trust what they remember.
+func New(longest, ghosts time.Duration) *Set {
+	return &Set{start: time.Now(), longest: longest, ghosts: ghosts, all: map[string]*verifier{}, changed: make(chan struct{})}
+}
+
+func (s *Set) now() time.Duration { return time.Since(s.start) }
+
+// Report notes how far a verifier has come, before the end of the log is read for the answer: from then on it is waited for,
+// whatever the answer. false: there are too many. End the report with Grant.
+func (s *Set) Report(id string, applied int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.all[id]
+	if v == nil {
+		s.prune()
+		if len(s.all) >= Most {
+			return false
+		}
+		v = &verifier{}
+		s.all[id] = v
+	}
+	v.asking++
+	v.applied = applied
+	s.tell()
+	return true
+}
+
+// Grant ends a report: the verifier may trust what it remembers for the lease from now on; 0: no longer than before.
+func (s *Set) Grant(id string, lease time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.all[id]
+	if v == nil {
+		return // it has left meanwhile, and trusts nothing
+	}
+	v.asking--
+	if lease > 0 {
+		v.until = max(v.until, s.now()+lease)
+	}
+	s.tell()
+}
+
+// Leave forgets a verifier that trusts nothing any more.
+func (s *Set) Leave(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, id)
+	s.tell()
+}
+
+// Count is how many may trust what they remember.
+func (s *Set) Count() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, v := range s.all {
+		if v.trusts(s.now()) {
+			n++
+		}
+	}
+	return n
+}
+
+// Floor is the entry that every verifier that may trust what it remembers has applied; math.MaxInt64 where there is none.
+func (s *Set) Floor() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	floor := int64(math.MaxInt64)
+	for _, v := range s.all {
+		if v.trusts(s.now()) {
+			floor = min(floor, v.applied)
+		}
+	}
+	return floor
+}
+
+func (v *verifier) trusts(now time.Duration) bool { return v.asking > 0 || now < v.until }
+
+// tell needs mu.
+func (s *Set) tell() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// prune needs mu.
+func (s *Set) prune() {
+	for id, v := range s.all {
+		if !v.trusts(s.now()) {
+			delete(s.all, id)
+		}
+	}
+}
+
+// Confirmation says how a verifier took note of a change.
+type Confirmation struct {
+	ID     string
+	After  time.Duration // from the call of Await until that was known
+	Fenced bool          // it has not said so, and trusts nothing that it remembered before
+}
+
+// Ghosts is the id under which verifiers of a process before this one are listed.
+const Ghosts = "ver_of_the_process_before"
+
+// Await waits until every verifier has applied an entry that is in the log, or does not trust what it remembers any more. One
+// whose lease is renewed meanwhile knows the entry, so nobody is waited for longer than one lease.
+func (s *Set) Await(ctx context.Context, entry int64) (out []Confirmation) {
+	began := s.now()
+	if began < s.ghosts && sleep(ctx, s.ghosts-began) {
+		out = append(out, Confirmation{Ghosts, s.now() - began, true})
+	}
+	s.mu.Lock()
+	waiting := map[string]time.Duration{} // until when each trusts without a report that begins after this
+	for id, v := range s.all {
+		if !v.trusts(s.now()) {
+			continue
+		}
+		if waiting[id] = v.until; v.asking > 0 {
+			waiting[id] = max(v.until, s.now()+s.longest)
+		}
+	}
+	s.mu.Unlock()
+	for {
+		next, changed := s.settle(waiting, entry, began, &out)
+		if len(waiting) == 0 || ctx.Err() != nil {
+			slices.SortFunc(out, func(a, b Confirmation) int { return cmp.Compare(a.ID, b.ID) })
+			return out
+		}
+		timer := time.NewTimer(max(next-s.now(), time.Millisecond))
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// settle takes out of waiting who need not be waited for any more, and says when the next of them ends by itself.
+func (s *Set) settle(waiting map[string]time.Duration, entry int64, began time.Duration, out *[]Confirmation) (next time.Duration, changed <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	next = now + time.Second
+	for id, until := range waiting {
+		v := s.all[id]
+		switch {
+		case v != nil && v.applied >= entry:
+			*out = append(*out, Confirmation{ID: id, After: now - began})
+		case v == nil || !v.trusts(now) || now >= until:
+			*out = append(*out, Confirmation{id, now - began, true})
+		default:
+			next = min(next, until)
+			continue
+		}
+		delete(waiting, id)
+	}
+	return next, s.changed
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
