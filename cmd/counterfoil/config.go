@@ -55,6 +55,7 @@ type service struct {
 	TrustedProxies        []string      `setting:"" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed."`
 	OutgoingAllow         []string      `setting:"" placeholder:"CIDR" help:"Addresses beside public ones that customers may have called: collectors, webhooks. Only these by http://."`
 	Lease                 time.Duration `setting:"" default:"2s" placeholder:"DURATION" help:"On PostgreSQL, how long a node trusts what it remembers after it last heard from the log: 500ms to 10s. A revocation waits for a node that is gone for as long. Default 2s."`
+	DrainDelay            time.Duration `setting:"" default:"5s" placeholder:"DURATION" help:"On PostgreSQL, how long a node that gets SIGTERM says on /readyz that it is not ready, and still answers, before it stops. Default 5s."`
 	CacheTokens           int           `setting:"" placeholder:"N" help:"How many tokens to keep in memory."`
 	ActivityRatePerMinute int           `setting:"" default:"60" placeholder:"N" help:"How often a minute one token may query activity; 0 for no limit. Default 60."`
 	KeepEventsDays        int           `setting:"" default:"0" placeholder:"N" help:"How many days of the log to keep of organizations that have not said, 30 at least; 0 for ever. Default 0."`

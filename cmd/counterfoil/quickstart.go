@@ -54,8 +54,8 @@ func (c *quickstartCmd) Run(ctx context.Context, s *session) error {
 // free makes sure of both addresses before anything is set up.
 func (c *quickstartCmd) free() error {
 	var taken, flags []string
-	for _, try := range []struct{ flag, address string }{{"listen", c.Listen}, {"admin-listen", c.AdminListen}} {
-		if try.address == "-" && try.flag == "admin-listen" {
+	for _, try := range []struct{ flag, address string }{{"listen", c.Listen}, {"admin-listen", c.AdminListen}, {"envoy-listen", c.EnvoyListen}} {
+		if try.address == "" || try.address == "-" && try.flag == "admin-listen" {
 			continue
 		}
 		l, err := net.Listen("tcp", try.address)

@@ -23,7 +23,7 @@ type serveCmd struct {
 }
 
 func (serveCmd) Help() string {
-	return `SIGHUP reads the catalogue again; SIGTERM lets the requests under way finish, a second one does not.
+	return `SIGHUP reads the catalogue again; SIGTERM and Ctrl-C let the requests under way finish, a second one does not.
 
 A setting comes from its flag, else from the environment, else from the configuration file, where it is named as the flag with _ for -. The file alone has data_centers: the other data centres of the same service, a list of {name, prefix, url}; and oidc_providers: see docs/sign-in.md.
 
@@ -35,7 +35,7 @@ Example:
 func (c *serveCmd) config(logger *slog.Logger) (config server.Config, err error) {
 	config = c.storage.config()
 	config.Listen, config.AdminListen, config.EnvoyListen, config.URL = c.Listen, c.AdminListen, c.EnvoyListen, c.PublicURL
-	config.Lease, config.TrustedProxies, config.CacheTokens, config.OutgoingAllow = c.Lease, c.TrustedProxies, c.CacheTokens, c.OutgoingAllow
+	config.Lease, config.DrainDelay, config.TrustedProxies, config.CacheTokens, config.OutgoingAllow = c.Lease, c.DrainDelay, c.TrustedProxies, c.CacheTokens, c.OutgoingAllow
 	if config.ActivityRate = c.ActivityRatePerMinute; c.ActivityRatePerMinute == 0 {
 		config.ActivityRate = -1
 	}
@@ -54,9 +54,8 @@ func (c *serveCmd) serve(ctx context.Context, s *session, ready func(context.Con
 		return err
 	}
 	withoutCoreDumps(logger)
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
+	ctx, stop := untilStopped(ctx)
 	defer stop()
-	context.AfterFunc(ctx, stop) // from here on a second signal ends the process
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
 	defer signal.Stop(reload)
@@ -86,6 +85,26 @@ func (c *serveCmd) serve(ctx context.Context, s *session, ready func(context.Con
 	}
 	logger.Info("stopped")
 	return nil
+}
+
+// untilStopped ends with the first SIGTERM or interrupt; a second signal ends the process. After an interrupt, and after
+// stop, the cause is server.ErrAtOnce.
+func untilStopped(ctx context.Context) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	go func() {
+		defer signal.Stop(signals)
+		select {
+		case <-ctx.Done():
+		case sig := <-signals:
+			if sig == os.Interrupt {
+				cancel(server.ErrAtOnce)
+			}
+			cancel(nil)
+		}
+	}()
+	return ctx, func() { cancel(server.ErrAtOnce) }
 }
 
 // announce says where it serves, in one line.

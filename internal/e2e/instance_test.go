@@ -80,7 +80,7 @@ func freeAddress(t testing.TB) string {
 
 func (in *instance) command(verb string, args ...string) *exec.Cmd {
 	cmd := exec.Command(binary, append([]string{verb, "--data", in.dir}, args...)...)
-	cmd.Env = append(os.Environ(), "COUNTERFOIL_DATABASE_URL="+in.databaseURL)
+	cmd.Env = append(os.Environ(), "COUNTERFOIL_DRAIN_DELAY=0s", "COUNTERFOIL_DATABASE_URL="+in.databaseURL)
 	return cmd
 }
 

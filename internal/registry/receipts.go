@@ -69,6 +69,9 @@ func (r *Registry) confirm(ctx context.Context, org string, receipt counterfoil.
 		receipt.Nodes = append(receipt.Nodes, n)
 	}
 	took = noteFed(&receipt, fed, asked, took)
+	if r.Confirmed != nil {
+		r.Confirmed(took)
+	}
 	receipt.Complete, receipt.TookMS = true, milliseconds(took)
 	if receipt.ID != "" {
 		r.keep(org, receipt)

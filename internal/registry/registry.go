@@ -44,6 +44,8 @@ type Config struct {
 	// NotedUses and NotedRefusals are asked to write what was noted, before it is read. They may be nil.
 	NotedUses, NotedRefusals func()
 
+	// Confirmed is told how long each change that narrows took until every node had taken note of it. It may be nil.
+	Confirmed func(took time.Duration)
 	// Verifiers are fed by this node, and waited for; nil: nobody is.
 	Verifiers *verifiers.Set
 

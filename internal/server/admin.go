@@ -1,9 +1,7 @@
 package server
 
 import (
-	"context"
 	"net/http"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -17,7 +15,11 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 	checks   map[string]map[counterfoil.Code]prometheus.Counter
+	spread   prometheus.Histogram // seconds until every node had taken note of a change that narrows
 }
+
+// spreadBuckets are from what one node takes to the longest lease.
+var spreadBuckets = []float64{0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10}
 
 var surfaces = []string{"verify", "batch", "introspect", "authorize", "envoy"}
 
@@ -44,7 +46,9 @@ func newMetrics(c *Core) *metrics {
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "counterfoil_build_info", Help: "Always 1; the labels tell the version and the engine."}, []string{"version", "engine"})
 	build.WithLabelValues(c.Config.Version, c.Store.Engine()).Set(1)
-	m.registry.MustRegister(checks, build,
+	m.spread = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "counterfoil_propagation_seconds", Buckets: spreadBuckets,
+		Help: "From the commit of a change that narrows what is accepted until every node and verifier had applied it, or its lease had run out."})
+	m.registry.MustRegister(checks, build, m.spread,
 		gauge("counterfoil_cached_tokens", "Token records in memory.", func() float64 { n, _, _ := c.Verifier.CacheStats(); return float64(n) }),
 		counter("counterfoil_cache_hits_total", "Checks whose token record was in memory.", func() float64 { _, n, _ := c.Verifier.CacheStats(); return float64(n) }),
 		counter("counterfoil_cache_misses_total", "Checks that asked the database.", func() float64 { _, _, n := c.Verifier.CacheStats(); return float64(n) }),
@@ -78,20 +82,7 @@ func (m *metrics) checked(surface string, code counterfoil.Code) {
 func (c *Core) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok\n") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-		defer cancel()
-		if err := c.Store.Ping(ctx); err != nil {
-			c.Config.Logger.Warn("not ready", "error", err)
-			say(w, http.StatusServiceUnavailable, "storage does not answer\n")
-			return
-		}
-		if _, alive := c.Store.Alive(); !alive {
-			say(w, http.StatusServiceUnavailable, "the log of the database is not followed\n")
-			return
-		}
-		say(w, http.StatusOK, "ready\n")
-	})
+	mux.HandleFunc("GET /readyz", c.serveReady)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(c.metrics.registry, promhttp.HandlerOpts{}))
 	return web.Wrap(web.Mux404(mux), web.Options{Logger: c.Config.Logger})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/counterfoil/counterfoil"
@@ -27,6 +28,8 @@ type Server struct {
 // listener serves until ctx ends, and gives what is under way drain to finish. It owns the net.Listener.
 type listener struct {
 	net.Listener
+	admin bool   // it serves until the others have ended
+	drain func() // tells those who ask that the end is near; may be nil
 	serve func(ctx context.Context, ln net.Listener, drain time.Duration) error
 }
 
@@ -105,7 +108,7 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 		if err != nil {
 			return nil, err
 		}
-		s.AdminURL = l.url()
+		s.AdminURL, l.admin = l.url(), true
 		l.http(web.NewServer(core.adminHandler()))
 	}
 	if core.Config.EnvoyListen != "" {
@@ -114,7 +117,8 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 			return nil, err
 		}
 		s.EnvoyAddress = l.Addr().String()
-		l.serve = envoy.New(core.envoy(proxies)).Serve
+		server := envoy.New(core.envoy(proxies))
+		l.serve, l.drain = server.Serve, server.Drain
 	}
 	core.push()
 	return s, nil
@@ -148,18 +152,61 @@ func (s *Server) SetupLink(ctx context.Context) (string, error) {
 // drain is how long requests under way may take after the server was asked to stop.
 const drain = 10 * time.Second
 
-// Serve answers until ctx ends, lets the requests under way finish, and closes everything.
+// ErrAtOnce is the cause of a context that ends because a person waits for the end: Serve skips DrainDelay.
+var ErrAtOnce = errors.New("stopped by hand")
+
+// Serve answers until ctx ends. Then /readyz says so for DrainDelay, while everything is still answered; then no more
+// connections are taken, and the requests under way finish. The admin listener and the core come last: uses are written,
+// and the node signs off.
 func (s *Server) Serve(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	doors, shut := context.WithCancel(context.Background())
+	defer shut()
+	admin, shutAdmin := context.WithCancel(context.Background())
+	defer shutAdmin()
 	failed := make(chan error, len(s.listeners))
+	var atDoors, atAdmin sync.WaitGroup
 	for _, l := range s.listeners {
-		go func() { failed <- l.serve(ctx, l.Listener, drain) }()
+		ctx, group := doors, &atDoors
+		if l.admin {
+			ctx, group = admin, &atAdmin
+		}
+		group.Go(func() {
+			if err := l.serve(ctx, l.Listener, drain); err != nil {
+				failed <- err
+				shut() // one that fails ends them all
+			}
+		})
 	}
+	select {
+	case <-ctx.Done():
+		s.draining.Store(true)
+		s.awaitBalancers(ctx, doors)
+	case <-doors.Done():
+	}
+	shut()
+	atDoors.Wait()
+	shutAdmin()
+	atAdmin.Wait()
+	close(failed)
 	var errs []error
-	for range s.listeners {
-		errs = append(errs, <-failed)
-		cancel() // one that ends ends them all
+	for err := range failed {
+		errs = append(errs, err)
 	}
 	return errors.Join(append(errs, s.Core.Close())...)
+}
+
+// awaitBalancers gives those who ask whether this node is ready time to hear that it is not.
+func (s *Server) awaitBalancers(ctx, doors context.Context) {
+	for _, l := range s.listeners {
+		if l.drain != nil {
+			l.drain()
+		}
+	}
+	if s.Store.Alone() || errors.Is(context.Cause(ctx), ErrAtOnce) {
+		return
+	}
+	select {
+	case <-time.After(s.Config.DrainDelay):
+	case <-doors.Done():
+	}
 }

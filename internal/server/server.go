@@ -38,10 +38,11 @@ type Config struct {
 	KeyFile     string        // the instance key; default Dir/instance.key
 	Catalogue   string        // the catalogue file; default Dir/catalogue.yaml, if it is there
 
-	Listen      string // address of the API; default 127.0.0.1:8080
-	AdminListen string // address of health and metrics; default 127.0.0.1:8081; "-" for none
-	EnvoyListen string // address of Envoy's external authorization; default none
-	URL         string // where clients reach the API; default http://<listen>
+	Listen      string        // address of the API; default 127.0.0.1:8080
+	AdminListen string        // address of health and metrics; default 127.0.0.1:8081; "-" for none
+	DrainDelay  time.Duration // how long a node that is being stopped says so before it takes no more requests; not on SQLite, where nobody else would take them
+	EnvoyListen string        // address of Envoy's external authorization; default none
+	URL         string        // where clients reach the API; default http://<listen>
 
 	Prefix         string // of this instance's tokens; default cfl
 	DataCenter     string // this instance's own; default local
@@ -119,7 +120,9 @@ type Core struct {
 	outgoing  *outgoing.Client
 	exports   *export.Pusher
 	metrics   *metrics
+	keys      *secret.Keyring
 	ready     atomic.Bool // the instance is set up
+	draining  atomic.Bool // the server is being stopped
 	waits     atomic.Bool // it is served and was not, when that began
 	quit      chan struct{}
 	done      sync.WaitGroup
@@ -147,6 +150,7 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 	if err != nil {
 		return nil, err
 	}
+	core.keys = keys
 	missing := false
 	if core.ledger, missing, err = openLedger(c.Dir); err != nil {
 		return nil, err
@@ -172,7 +176,7 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 	core.exports = export.New(export.Config{Way: &export.Way{Keys: keys, Client: core.outgoing}, Store: core.Store, Logger: c.Logger})
 	core.Store.Attach(core.follow)
 	core.Registry = registry.New(registry.Config{
-		Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, Applied: core.apply, Verifiers: core.verifiers, Ledger: core.ledger, Exports: core.exports,
+		Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, Applied: core.apply, Verifiers: core.verifiers, Confirmed: func(took time.Duration) { core.metrics.spread.Observe(took.Seconds()) }, Ledger: core.ledger, Exports: core.exports,
 		NotedUses: core.Verifier.FlushUses, NotedRefusals: core.Verifier.FlushRefusals,
 		Plans: c.Plans, DataCenter: c.DataCenter, DataCenters: others, URL: c.URL, KeepDays: c.KeepDays, WebhookSender: core.webhookSender(keys), Logger: c.Logger,
 	})

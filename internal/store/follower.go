@@ -330,6 +330,7 @@ func (f *follower) renew(ctx context.Context, conn *pgx.Conn, began time.Duratio
 		f.fenced.Add(1)
 		return f.register(ctx, conn)
 	}
+	f.outdated.Store(false) // a backup was restored
 	f.renewed.Store(int64(began))
 	f.until.Store(int64(began + f.lease))
 	if err := f.lead(ctx, conn); err != nil {

@@ -102,6 +102,8 @@ type Standing struct {
 	Age     time.Duration // since the log was last known to hold nothing more
 	Applied int64         // number of the last entry applied
 	Nodes   int           // that are known, with this one
+	// Outdated: a newer version has changed the database so that this one must not serve it any more.
+	Outdated bool
 }
 
 // Standing returns how this node stands to the log, for metrics.

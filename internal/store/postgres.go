@@ -264,7 +264,7 @@ func (e *postgresEngine) settledUntil() counterfoil.Instant { return e.nodes.set
 
 func (e *postgresEngine) standing() Standing {
 	f := e.follower
-	return Standing{Lease: f.lease, Age: f.now() - time.Duration(f.renewed.Load()), Applied: f.applied.Load(), Nodes: 1 + len(e.nodes.others())}
+	return Standing{Lease: f.lease, Age: f.now() - time.Duration(f.renewed.Load()), Applied: f.applied.Load(), Nodes: 1 + len(e.nodes.others()), Outdated: f.outdated.Load()}
 }
 
 func (e *postgresEngine) leads() bool {

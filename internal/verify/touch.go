@@ -1,8 +1,12 @@
 package verify
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,7 +29,8 @@ type touch struct {
 
 	mu      sync.Mutex // guards what follows
 	pending map[useKey]useSum
-	dropped int64 // since it was last said
+	order   []useKey // of what was pending when it was last empty, by token: those that are written together lie together
+	dropped int64    // since it was last said
 
 	writing sync.Mutex // held by the one who writes
 }
@@ -155,14 +160,21 @@ func (t *touch) add(k useKey, more useSum) {
 	t.pending[k] = useSum{max(sum.at, more.at), sum.count + more.count}
 }
 
-// take takes up to n from what is pending.
+// take takes up to n from what is pending; none only when nothing is. Whoever waits longest comes before whoever came later.
 func (t *touch) take(n int) (uses []store.Use, keys []useKey, dropped int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	dropped, t.dropped = t.dropped, 0
-	for k, sum := range t.pending {
-		if len(keys) == n {
-			break
+	if len(t.order) == 0 {
+		t.order = slices.AppendSeq(t.order, maps.Keys(t.pending))
+		slices.SortFunc(t.order, func(a, b useKey) int { return cmp.Or(bytes.Compare(a.id[:], b.id[:]), a.ip.Compare(b.ip)) })
+	}
+	for len(t.order) > 0 && len(keys) < n {
+		k := t.order[0]
+		t.order = t.order[1:]
+		sum, there := t.pending[k]
+		if !there {
+			continue // what could not be written comes back with the next order
 		}
 		u := store.Use{Token: tokenID(k.id), At: sum.at, Count: sum.count}
 		if k.ip.IsValid() {
@@ -172,6 +184,7 @@ func (t *touch) take(n int) (uses []store.Use, keys []useKey, dropped int64) {
 		delete(t.pending, k)
 	}
 	if len(t.pending) == 0 {
+		t.order = nil
 		t.pending = map[useKey]useSum{} // the old one may have grown large
 	}
 	return uses, keys, dropped
