@@ -49,6 +49,11 @@ func TestSplunkAddonSaysWhatIsWrong(t *testing.T) {
 	defer elsewhere.Close()
 	page := httptest.NewServer(http.NotFoundHandler())
 	defer page.Close()
+	shortened := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusGone)
+		fmt.Fprint(w, `{"code":"cursor_expired","detail":"Go on with o1."}`)
+	}))
+	defer shortened.Close()
 	overTLS := httptest.NewUnstartedServer(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: in.address}))
 	overTLS.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that the input breaks off
 	overTLS.StartTLS()
@@ -63,6 +68,11 @@ func TestSplunkAddonSaysWhatIsWrong(t *testing.T) {
 		"no URL":                {map[string]string{"token": good.Secret}, "url: give the address"},
 		"in the clear":          {map[string]string{"url": "http://tokens.example.com", "token": good.Secret}, "url: begin it with https://"},
 		"limit":                 {map[string]string{"url": service, "token": good.Secret, "limit": "1001"}, "limit: give a whole number"},
+		"limit, as a power":     {map[string]string{"url": service, "token": good.Secret, "limit": "²"}, "limit: give a whole number"},
+		"a bracket":             {map[string]string{"url": "https://[tokens", "token": good.Secret}, "url: give the address"},
+		"a port of letters":     {map[string]string{"url": "https://tokens.example.com:https", "token": good.Secret}, "url: give the address"},
+		"cut short by a page":   {map[string]string{"url": service, "token": good.Secret + "…"}, "^token: it holds a space"},
+		"two lines":             {map[string]string{"url": service, "token": good.Secret + "\nX"}, "^token: it holds a space"},
 		"proxy":                 {map[string]string{"url": service, "token": good.Secret, "proxy": "proxy:3128"}, "proxy: give http://host:port"},
 		"unknown":               {map[string]string{"url": service, "token": "nonsense"}, "the service does not know this token \\(401 invalid_token\\)"},
 		"revoked":               {map[string]string{"url": service, "token": revoked.Secret}, "\\(401 token_revoked\\)"},
@@ -70,6 +80,7 @@ func TestSplunkAddonSaysWhatIsWrong(t *testing.T) {
 		"another data centre":   {map[string]string{"url": service, "token": us.splunkToken(t, counterfoil.IntegrationSplunk).Secret}, "Change url in the input main: .*https://us.tokens.example.com"},
 		"redirected":            {map[string]string{"url": elsewhere.URL, "token": good.Secret}, "sends elsewhere, to http://127.0.0.1:1/, which is not followed"},
 		"not the service":       {map[string]string{"url": page.URL, "token": good.Secret}, "answered 404 and not as Counterfoil does"},
+		"shortened":             {map[string]string{"url": shortened.URL, "token": good.Secret}, "retention has removed events .*410 cursor_expired.* remove its file counterfoil-[*].json in Splunk"},
 		"nobody there":          {map[string]string{"url": "http://" + freeAddress(t), "token": good.Secret}, "cannot be reached: .*refused"},
 		"an unknown authority":  {map[string]string{"url": overTLS.URL, "token": good.Secret}, "the certificate of 127.0.0.1 is not trusted.*Set ca_file"},
 		"no authority":          {map[string]string{"url": overTLS.URL, "token": good.Secret, "ca_file": config}, "ca_file: .*cannot be read as PEM"},

@@ -78,7 +78,11 @@ class Input:
         self.url = settings.get("url", "").strip().rstrip("/")
         if self.url.endswith("/activities/query"):
             self.url = self.url[: -len("/activities/query")]
-        parts = urllib.parse.urlsplit(self.url)
+        try:
+            parts = urllib.parse.urlsplit(self.url)
+            parts.port  # raises where it is no number
+        except ValueError as e:
+            raise Problem("url: give the address of Counterfoil, such as https://tokens.example.com: %s" % e)
         local = parts.hostname in ("localhost", "127.0.0.1", "::1")
         if not parts.hostname or parts.scheme not in ("https", "http") or parts.query or parts.username:
             raise Problem("url: give the address of Counterfoil, such as https://tokens.example.com")
@@ -91,7 +95,7 @@ class Input:
             raise Problem("proxy: give http://host:port or http://user:password@host:port")
         self.ca_file = settings.get("ca_file", "").strip()
         limit = settings.get("limit", "").strip() or "1000"
-        if not limit.isdigit() or not 1 <= int(limit) <= 1000:
+        if not re.match(r"[0-9]{1,9}$", limit) or not 1 <= int(limit) <= 1000:
             raise Problem("limit: give a whole number from 1 to 1000")
         self.limit = int(limit)
 
@@ -107,7 +111,10 @@ class Input:
 
     def credential(self):
         """The token: from the input, or else from Splunk's credential storage."""
-        return self.token or stored_token(self)
+        token = (self.token or stored_token(self)).strip()
+        if not re.match(r"[!-~]+$", token):  # else what cannot be sent would be told, in Splunk's log
+            raise Problem("token: it holds a space, a line break or another character that no token has; copy it once more")
+        return token
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -179,6 +186,9 @@ def refusal(config, e):
                        % (config.url, e.headers.get("Location")))
     if not code:
         return Problem("%s answered %d and not as Counterfoil does: look at url, and at what stands in between" % (config.url, e.code))
+    if code == "cursor_expired":
+        return Problem("the organization's retention has removed events that this input had not read (%d %s). To go on with what is left, "
+                       "remove its file counterfoil-*.json in Splunk's checkpoint folder" % (e.code, code))
     words = {"wrong_audience": "this token is not one for Splunk; make one under Integrations, Splunk",
              "invalid_token": "the service does not know this token",
              "ip_not_allowed": "the service refuses this machine's address"}.get(code, "the service refuses")
