@@ -2,6 +2,7 @@ package client
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -98,10 +99,7 @@ func (c *Client) TokenEvents(ctx context.Context, org, id, after string, limit i
 func (c *Client) StreamEvents(ctx context.Context, org string, q EventQuery) iter.Seq2[counterfoil.Event, error] {
 	return func(yield func(counterfoil.Event, error) bool) {
 		for failures := 0; ; {
-			again, err := c.streamOnce(ctx, org, &q, func(e counterfoil.Event) bool {
-				failures = 0
-				return yield(e, nil)
-			})
+			again, err := c.streamOnce(ctx, org, &q, func() { failures = 0 }, func(e counterfoil.Event) bool { return yield(e, nil) })
 			if err == nil {
 				return
 			}
@@ -117,9 +115,9 @@ func (c *Client) StreamEvents(ctx context.Context, org string, q EventQuery) ite
 	}
 }
 
-// streamOnce follows one connection and moves q.After on. No error means that nobody wants to hear more; again, that
-// another try makes sense.
-func (c *Client) streamOnce(ctx context.Context, org string, q *EventQuery, yield func(counterfoil.Event) bool) (again bool, err error) {
+// streamOnce follows one connection and moves q.After on. It calls alive once the server has said more than that it begins.
+// No error means that nobody wants to hear more; again, that another try makes sense.
+func (c *Client) streamOnce(ctx context.Context, org string, q *EventQuery, alive func(), yield func(counterfoil.Event) bool) (again bool, err error) {
 	if c.err != nil {
 		return false, c.err
 	}
@@ -145,17 +143,25 @@ func (c *Client) streamOnce(ctx context.Context, org string, q *EventQuery, yiel
 		body, _ := io.ReadAll(io.LimitReader(a.Body, longestAnswer)) // what is missing of a refusal is not told
 		return a.StatusCode >= 500, refusal(a, body)
 	}
+	if !strings.HasPrefix(a.Header.Get("Content-Type"), "text/event-stream") {
+		return false, unexpected(a)
+	}
 	lines := bufio.NewScanner(a.Body)
 	lines.Buffer(nil, 4<<20)
-	id, kind := "", ""
+	id, kind, frames := "", "", 0
 	for lines.Scan() {
 		name, value, _ := strings.Cut(lines.Text(), ":")
 		value = strings.TrimPrefix(value, " ")
 		switch name {
 		case "":
-			if lines.Text() == "" {
-				id, kind = "", ""
+			if lines.Text() != "" {
+				continue
 			}
+			q.After = cmp.Or(id, q.After) // an id that comes alone is where to go on as well
+			if id, kind = "", ""; frames > 0 {
+				alive()
+			}
+			frames++
 		case "id":
 			id = value
 		case "event":
@@ -172,6 +178,7 @@ func (c *Client) streamOnce(ctx context.Context, org string, q *EventQuery, yiel
 				return false, nil
 			}
 			q.After = id
+			alive()
 		}
 	}
 	if err = lines.Err(); err == nil {

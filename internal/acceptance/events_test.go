@@ -131,9 +131,16 @@ func longPoll(t *testing.T, o *tenant) {
 func eventStream(t *testing.T, o *tenant) {
 	reader := o.orgToken(t, counterfoil.PermActivityRead)
 	stream := o.openStream(t, reader.secret, "")
+	begin, _ := strings.CutPrefix(stream.line(t), "id: ") // where to go on before anything has happened
 	var cursor string
 	for range 3 {
 		made := o.orgToken(t)
+		if cursor == "" {
+			late := o.openStream(t, reader.secret, begin)
+			if e, _ := late.next(t); e.Target.ID != made.id {
+				t.Errorf("from its beginning %q on the stream says %s of %s, want %s", begin, e.Action, e.Target.ID, made.id)
+			}
+		}
 		e, id := stream.next(t)
 		if e.Action != "token_created" || e.Target.ID != made.id {
 			t.Fatalf("the stream says %s of %s, want token_created of %s", e.Action, e.Target.ID, made.id)

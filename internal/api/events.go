@@ -72,7 +72,7 @@ func activityRoutes() []route {
 			doc: "What is older is removed once a day, and its hash kept. Of people, owners alone may."}, (*call).writeRetention),
 		ask(route{method: del, path: org + "/retention", op: registry.OpWriteRetention, tag: tagActivity, summary: "Keep the log as the instance does"}, (*call).unsetRetention),
 		{method: get, path: org + "/events/stream", op: registry.OpReadEvents, tag: tagActivity, query: streamQuery, media: "text/event-stream", summary: "Follow events",
-			doc: "Server-sent events. Each one's id is the cursor behind it: send it back as Last-Event-ID, or as ?after=.", plain: func(a *API) http.HandlerFunc { return a.stream }},
+			doc: "Server-sent events. Each one's id is the cursor behind it: send it back as Last-Event-ID, or as ?after=. Where there is nothing to send yet, an id comes alone.", plain: func(a *API) http.HandlerFunc { return a.stream }},
 		ask(route{method: get, path: org + "/tokens/{id}/events", op: registry.OpReadTokenEvents, tag: tagActivity, query: eventPaging, summary: "Show a token's history", doc: "Newest first."}, (*call).tokenEvents),
 		ask(route{method: get, path: system + "/{id}/events", op: registry.OpReadSystemTokenEvents, tag: tagSystem, query: eventPaging, summary: "Show a system token's history", doc: "Newest first."}, (*call).tokenEvents),
 	}
@@ -226,7 +226,12 @@ func (c *call) beginStream() error {
 	}
 	c.w.Header().Set("Content-Type", "text/event-stream")
 	c.w.Header().Set("X-Accel-Buffering", "no") // nginx would hold it back
-	c.send([]byte(": the log, from here on\n\n"))
+
+	begin := ": the log, from here on\n"
+	if len(page.Data) == 0 { // else each of them says where it stands
+		begin += "id: " + *page.NextCursor + "\n"
+	}
+	c.send([]byte(begin + "\n"))
 	for {
 		if !c.send(frames(page)) {
 			return nil
@@ -235,7 +240,7 @@ func (c *call) beginStream() error {
 			select {
 			case <-added:
 			case <-time.After(streamBeat):
-				if !c.send([]byte(": still here\n\n")) {
+				if !c.send([]byte(": still here\nid: " + *page.NextCursor + "\n\n")) {
 					return nil
 				}
 			case <-c.r.Context().Done():
