@@ -56,12 +56,15 @@ func (eventsListCmd) Help() string {
 }
 
 func (c *eventsListCmd) Run(ctx context.Context, s *session) error {
+	if c.Limit < 1 {
+		return misused("--limit: give a number from 1 on")
+	}
 	api, err := c.dial(s)
 	if err != nil {
 		return err
 	}
 	q := c.query()
-	q.Newest, q.Limit = true, min(max(c.Limit, 1), 200)
+	q.Newest, q.Limit = true, min(c.Limit, 200)
 	for flag, to := range map[string]*time.Time{"--from": &q.From, "--to": &q.To} {
 		text := map[string]string{"--from": c.From, "--to": c.To}[flag]
 		if text == "" {

@@ -37,6 +37,7 @@ Example:
 
 // chainReport is the JSON of a chain that is good.
 type chainReport struct {
+	First      int64  `json:"first"`
 	Entries    int64  `json:"entries"`
 	Last       int64  `json:"last"`
 	Hash       string `json:"hash"`
@@ -60,7 +61,9 @@ func (c *eventsVerifyCmd) Run(ctx context.Context, s *session) error {
 	}
 	report, met := chainReport{}, point != nil && point.Number == 0
 	see := func(number int64, hash []byte) {
-		report.Entries++
+		if report.Entries++; report.Entries == 1 {
+			report.First = number
+		}
 		report.Last, report.Hash = number, hex.EncodeToString(hash)
 		met = met || point != nil && point.Number == number && bytes.Equal(point.Hash, hash)
 	}
@@ -90,6 +93,9 @@ func (c *eventsVerifyCmd) Run(ctx context.Context, s *session) error {
 		return s.json(report)
 	}
 	text := fmt.Sprintf("The chain is whole: %d entries, the last is %d with hash %s.", report.Entries, report.Last, report.Hash)
+	if report.First > 1 {
+		text += fmt.Sprintf(" It begins with entry %d: those before it are not here, and nothing vouches for what that one says.", report.First)
+	}
 	if chain.Removed > 0 {
 		text += fmt.Sprintf(" Of %d of them the retention has removed the content and kept the hash, as the log says.", chain.Removed)
 	}

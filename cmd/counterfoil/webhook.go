@@ -201,7 +201,7 @@ func (c *webhookEditCmd) Run(ctx context.Context, s *session) error {
 
 type webhookRotateCmd struct {
 	onWebhook `embed:""`
-	Grace     time.Duration `placeholder:"DURATION" help:"How long the present secret signs as well, such as 24h; 7 days at most. Default: not at all."`
+	Grace     seconds `placeholder:"TIME" help:"How long the present secret signs as well, such as 24h or 7d; 7 days at most. Default: not at all."`
 	outFile   `embed:""`
 }
 
@@ -215,7 +215,7 @@ func (c *webhookRotateCmd) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		made, err := api.RotateWebhook(ctx, org, id, c.Grace)
+		made, err := api.RotateWebhook(ctx, org, id, time.Duration(c.Grace)*time.Second)
 		if err != nil {
 			return err
 		}
@@ -316,18 +316,23 @@ func (c *webhookReplayCmd) Run(ctx context.Context, s *session) error {
 
 type webhookDeleteCmd struct {
 	onWebhook `embed:""`
+	sure      `embed:""`
 }
 
-func (webhookDeleteCmd) Help() string { return "Example:\n\n\tcounterfoil webhook delete siem" }
+func (webhookDeleteCmd) Help() string {
+	return "On a terminal it asks first.\n\nExample:\n\n\tcounterfoil webhook delete siem"
+}
 
 func (c *webhookDeleteCmd) Run(ctx context.Context, s *session) error {
 	api, org, id, err := c.find(ctx, s)
 	if err != nil {
 		return err
 	}
+	if err := c.confirm(s, ask("Delete webhook %s? What waits for it is never sent.", c.Webhook)); err != nil {
+		return err
+	}
 	if err := api.DeleteWebhook(ctx, org, id); err != nil {
 		return err
 	}
-	s.say("Deleted webhook %s.", printable(c.Webhook))
-	return nil
+	return s.gone(c.JSON, "Deleted webhook %s.", c.Webhook)
 }
