@@ -50,7 +50,7 @@ type scope struct {
 	version int64        // of rules
 }
 
-// known is what is known of one value of a token. It never changes.
+// known is what is known of one value of a token. But for its uses it never changes.
 type known struct {
 	token, owner, organization *scope // owner may be nil
 	record                     judge.Record
@@ -58,6 +58,7 @@ type known struct {
 	holder                     *judge.Holder
 	rules                      *judge.Rules
 	accepted                   counterfoil.Verdict // the answer when it is accepted; callers share what it points to
+	uses                       useCell
 }
 
 func (k *known) stands() bool {
@@ -124,7 +125,7 @@ func (m *memory) fill(presented string, f *counterfoil.Facts, stamp uint64) (*kn
 	if err != nil {
 		return nil, err
 	}
-	k.accepted = k.verdict(f)
+	k.accepted, k.uses.token = k.verdict(f), f.Token.ID
 	if len(presented) > longestValue {
 		return k, nil
 	}

@@ -87,7 +87,6 @@ func NewVerifier(c *Client, config VerifierConfig) (*Verifier, error) {
 	v := &Verifier{client: c, config: config, id: "ver_" + rand.Text(), memory: newMemory(cmp.Or(config.Tokens, 100_000)), start: time.Now(), quit: quit,
 		reported: make(chan struct{}, 1), caught: make(chan struct{}, 1)}
 	v.applied.Store(-1)
-	v.uses.init()
 	v.done.Go(func() { v.follow(ctx) })
 	v.done.Go(func() { v.report(ctx) })
 	return v, nil
@@ -140,7 +139,7 @@ func (v *Verifier) Verify(ctx context.Context, token string, a counterfoil.Attem
 	}
 	verdict := k.judge(&a, counterfoil.At(now))
 	if verdict.Active {
-		v.uses.note(k.accepted.Token.ID, a.IP, now)
+		v.uses.note(&k.uses, a.IP, now)
 		return verdict, nil
 	}
 	if asked, err := v.ask(ctx, token, a); err == nil {

@@ -8,13 +8,22 @@ import (
 	"github.com/counterfoil/counterfoil"
 )
 
-// uses are the checks that were accepted and not told yet: "last used" stays right to a few seconds.
-type uses struct{ shards [16]useShard }
+// uses are the checks that were accepted and not told yet: "last used" stays right to a few seconds. What is known of a token
+// holds its latest uses from one address; those from others, and those that could not be told, are in waiting.
+type uses struct {
+	mu      sync.Mutex        // guards what follows; taken with a cell locked
+	cells   []*useCell        // that hold uses
+	waiting map[usedFrom]used // told with the next report
+}
 
-type useShard struct {
-	mu   sync.Mutex
-	uses map[usedFrom]used
-	_    [40]byte
+// useCell are a token's uses from one address.
+type useCell struct {
+	token string
+
+	mu    sync.Mutex // guards what follows
+	ip    netip.Addr
+	count int64 // 0: it is not in cells
+	at    time.Time
 }
 
 type usedFrom struct {
@@ -28,59 +37,78 @@ type used struct {
 }
 
 const (
-	mostUses    = 1000  // a report
-	mostWaiting = 10000 // a shard: further tokens' uses are not counted
+	mostUses    = 1000    // a report
+	mostWaiting = 200_000 // tokens and addresses: uses of further ones are not counted
 )
 
-func (u *uses) init() {
-	for i := range u.shards {
-		u.shards[i].uses = map[usedFrom]used{}
+// note counts a use.
+func (u *uses) note(c *useCell, ip netip.Addr, at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.count > 0 && c.ip == ip {
+		c.count++
+		c.at = at
+		return
 	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if c.count == 0 {
+		u.cells = append(u.cells, c)
+	} else {
+		u.add(usedFrom{c.token, c.ip}, used{c.count, c.at})
+	}
+	c.ip, c.count, c.at = ip, 1, at
 }
 
-func (u *uses) shard(token string) *useShard { return &u.shards[token[len(token)-1]&15] }
-
-func (u *uses) note(token string, ip netip.Addr, at time.Time) {
-	u.add(usedFrom{token, ip}, used{1, at})
-}
-
+// add needs mu.
 func (u *uses) add(from usedFrom, more used) {
-	s := u.shard(from.token)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sum, known := s.uses[from]
-	if !known && len(s.uses) >= mostWaiting {
+	sum, known := u.waiting[from]
+	if !known && len(u.waiting) >= mostWaiting {
 		return
 	}
 	if sum.count += more.count; more.at.After(sum.at) {
 		sum.at = more.at
 	}
-	s.uses[from] = sum
+	if u.waiting == nil {
+		u.waiting = map[usedFrom]used{}
+	}
+	u.waiting[from] = sum
 }
 
 // take takes what one report may hold.
 func (u *uses) take() (out []counterfoil.VerifierUse) {
-	for i := range u.shards {
-		s := &u.shards[i]
-		s.mu.Lock()
-		for from, sum := range s.uses {
-			if len(out) == mostUses {
-				break
-			}
-			use := counterfoil.VerifierUse{Token: from.token, Count: sum.count, LastAt: sum.at.UTC()}
-			if from.ip.IsValid() {
-				use.IP = from.ip.String()
-			}
-			out = append(out, use)
-			delete(s.uses, from)
+	u.mu.Lock()
+	cells := u.cells
+	u.cells = nil
+	u.mu.Unlock()
+	for _, c := range cells {
+		c.mu.Lock()
+		u.mu.Lock()
+		u.add(usedFrom{c.token, c.ip}, used{c.count, c.at})
+		u.mu.Unlock()
+		c.count = 0
+		c.mu.Unlock()
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for from, sum := range u.waiting {
+		if len(out) == mostUses {
+			break
 		}
-		s.mu.Unlock()
+		use := counterfoil.VerifierUse{Token: from.token, Count: sum.count, LastAt: sum.at.UTC()}
+		if from.ip.IsValid() {
+			use.IP = from.ip.String()
+		}
+		out = append(out, use)
+		delete(u.waiting, from)
 	}
 	return out
 }
 
 // back puts back what could not be told.
 func (u *uses) back(list []counterfoil.VerifierUse) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	for _, use := range list {
 		ip, _ := netip.ParseAddr(use.IP) // as it was
 		u.add(usedFrom{use.Token, ip}, used{use.Count, use.LastAt})
