@@ -2,6 +2,7 @@ package counterfoiltest_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"net/http"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/counterfoil/counterfoil/counterfoiltest"
 	"github.com/counterfoil/counterfoil/internal/postgrestest"
 	"github.com/counterfoil/counterfoil/internal/server"
+	_ "github.com/jackc/pgx/v5/stdlib"
 )
 
 // cuttable is a line to a node that can be cut: nothing is sent any more, and nothing that is under way arrives.
@@ -93,5 +95,29 @@ func TestVerifiersOfAnotherNode(t *testing.T) {
 	}
 	if check(made.Secret) {
 		t.Error("cut off, it honours a token whose revocation at the other node was answered")
+	}
+}
+
+// A stream ends where the log becomes another one in its middle, as when a standby takes over that lacked the end.
+func TestChangesOfAnotherLog(t *testing.T) {
+	url := postgrestest.NewDatabase(t)
+	a := counterfoiltest.Start(t, counterfoiltest.WithDatabaseURL(url))
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	messages := 0
+	err = client.New(a.URL, a.SystemToken).FollowChanges(ctx, -1, nil, time.Minute, func(counterfoil.Changes) error {
+		if messages++; messages > 1 {
+			return errors.New("it goes on")
+		}
+		_, err := db.ExecContext(ctx, "UPDATE events SET hash = hash || 'other'::bytea")
+		return err
+	})
+	if !errors.Is(err, &counterfoil.Error{Code: counterfoil.CodeCursorExpired}) {
+		t.Error(err)
 	}
 }

@@ -27,7 +27,7 @@ func changeRoutes() []route {
 			doc: "Server-sent events, for programs that judge tokens by themselves. Each is a message of changes, whose id is its number; one comes at once, and at least one every few seconds. " +
 				"An event problem says why the stream ends.", answer: reflect.TypeFor[counterfoil.Changes](), plain: func(a *API) http.HandlerFunc { return a.changes }},
 		send(route{method: put, path: one, op: op, tag: tagCheck, summary: "Report how far a verifier is",
-			doc: "The id is the verifier's own choice: ver_ and 16 to 40 letters or digits. Whatever narrows what is accepted waits for it until its lease has run out, and its receipt lists it."}, (*call).reportVerifier),
+			doc: "The id is the verifier's own choice, a random one for each process: ver_ and 16 to 40 letters or digits. Whatever narrows what is accepted waits for it until its lease has run out, and its receipt lists it."}, (*call).reportVerifier),
 		ask(route{method: del, path: one, op: op, tag: tagCheck, status: 204, summary: "Sign a verifier off"}, (*call).leaveVerifier),
 		{method: post, path: one + "/facts", op: op, tag: tagCheck, status: 200, summary: "Read what a token is judged by",
 			doc:  "As the database has it at one moment. No digest is told.",
@@ -166,7 +166,7 @@ func (c *call) beginChanges() error {
 		return err
 	}
 	added := c.Registry.Store.WatchAll()
-	events, err := c.Registry.ChangesAfter(ctx, c.caller, number, changesTogether)
+	events, err := c.Registry.ChangesAfter(ctx, c.caller, number, hash, changesTogether)
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (c *call) beginChanges() error {
 			}
 		}
 		added = c.Registry.Store.WatchAll()
-		if events, err = c.Registry.ChangesAfter(ctx, c.caller, number, changesTogether); err != nil {
+		if events, err = c.Registry.ChangesAfter(ctx, c.caller, number, hash, changesTogether); err != nil {
 			c.send(lastFrame(err))
 			return nil
 		}

@@ -42,12 +42,17 @@ func (r *Registry) SameLog(ctx context.Context, c Caller, number int64, hash []b
 	})
 }
 
-// ChangesAfter returns up to limit entries of the whole log after a number, for a program that judges by itself.
-func (r *Registry) ChangesAfter(ctx context.Context, c Caller, number int64, limit int) ([]counterfoil.Event, error) {
-	if err := r.MayFollow(ctx, c); err != nil {
+// ChangesAfter returns up to limit entries of the whole log after the one with a number and a hash, for a program that judges by
+// itself. It refuses another log as SameLog does, after it has read: the log may become another in the middle of a stream.
+func (r *Registry) ChangesAfter(ctx context.Context, c Caller, number int64, hash []byte, limit int) ([]counterfoil.Event, error) {
+	events, err := r.Store.Follow(ctx, number, limit)
+	if err == nil {
+		err = r.SameLog(ctx, c, number, hash)
+	}
+	if err != nil {
 		return nil, err
 	}
-	return r.Store.Follow(ctx, number, limit)
+	return events, nil
 }
 
 var errOtherLog = counterfoil.Refuse(counterfoil.CodeCursorExpired, "The log does not have that entry. Forget what you remember, and begin at its end.")
@@ -93,11 +98,12 @@ func (r *Registry) ReportVerifier(ctx context.Context, c Caller, id string, repo
 	if err := r.MayFollow(ctx, c); err != nil {
 		return out, err
 	}
-	if !r.Verifiers.Report(id, report.Applied) {
-		return out, counterfoil.Refuse(counterfoil.CodeRateLimited, "This node feeds as many verifiers as it can.")
+	end, err := r.Verifiers.Report(id, c.TokenID, report.Applied)
+	if err != nil {
+		return out, verifierRefusal(err)
 	}
 	var lease time.Duration
-	defer func() { r.Verifiers.Grant(id, lease) }()
+	defer func() { end(lease) }()
 	if out.Number, err = r.Store.LastEvent(ctx); err != nil {
 		return out, err
 	}
@@ -117,8 +123,20 @@ func (r *Registry) ReportVerifier(ctx context.Context, c Caller, id string, repo
 func (r *Registry) LeaveVerifier(ctx context.Context, c Caller, id string) error {
 	err := r.MayFollow(ctx, c)
 	if err == nil {
-		r.Verifiers.Leave(id)
+		err = verifierRefusal(r.Verifiers.Leave(id, c.TokenID))
+	}
+	if err == nil {
 		err = r.Store.Applied(ctx)
+	}
+	return err
+}
+
+func verifierRefusal(err error) error {
+	switch {
+	case errors.Is(err, verifiers.ErrMany):
+		return counterfoil.Refuse(counterfoil.CodeRateLimited, "This node feeds as many verifiers as it can.")
+	case errors.Is(err, verifiers.ErrTaken):
+		return counterfoil.Refuse(counterfoil.CodeInvalidRequest, "A verifier that uses another token has this id. Choose a random one for each process.")
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -120,7 +121,8 @@ func (f *follower) attach(fn func([]counterfoil.Event) error) (detach func()) {
 	}
 }
 
-// stop ends the following and signs off, so that nobody waits for this node.
+// stop ends the following and signs off, so that nobody waits for this node. Where those whom it feeds may go on by what they
+// remember, within its lease, it leaves its row to be waited for as that of a node that is gone.
 func (f *follower) stop(ctx context.Context) {
 	if f.quit == nil {
 		return
@@ -128,7 +130,9 @@ func (f *follower) stop(ctx context.Context) {
 	f.quit()
 	<-f.done
 	f.until.Store(0)
-	f.nodes.leave(ctx, f.id)
+	if floor := f.floor.Load(); floor == nil || (*floor)() == math.MaxInt64 {
+		f.nodes.leave(ctx, f.id)
+	}
 }
 
 func (f *follower) run(ctx context.Context, conn *pgx.Conn) {

@@ -169,6 +169,23 @@ func TestNodeCutOff(t *testing.T) {
 	}
 }
 
+// A node that ends while those whom it feeds go by what they remember is waited for until its lease is over.
+func TestNodeThatFedEnds(t *testing.T) {
+	t.Parallel()
+	address := postgrestest.NewDatabase(t)
+	a := open(t, Config{DatabaseURL: address, Node: "node_a"})
+	b := open(t, Config{DatabaseURL: address, Node: "node_b", Lease: time.Second})
+	fed := logged(t, a, "known")
+	b.Gate(func() int64 { return fed })
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	nodes, err := a.Confirm(t.Context(), logged(t, a, "missed"))
+	if err != nil || len(nodes) != 1 || nodes[0].Node != "node_b" || !nodes[0].Fenced {
+		t.Errorf("confirmed by %+v, %v", nodes, err)
+	}
+}
+
 // The wall clock of a node goes back and forth: no lease moves, and nothing is waited for.
 func TestClockSteps(t *testing.T) {
 	t.Parallel()

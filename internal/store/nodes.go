@@ -34,8 +34,8 @@ func (s *Store) Attach(fn func([]counterfoil.Event) error) (detach func()) {
 	return s.engine.attach(fn)
 }
 
-// Gate has this node say that it has applied an entry only when floor returns it or a later one: for those whom it feeds. It
-// is called before anybody is fed. On SQLite nobody else has to be told.
+// Gate has this node say that it has applied an entry only when floor returns it or a later one: for those whom it feeds;
+// math.MaxInt64 where nobody may go by what it remembers. It is called before anybody is fed. On SQLite nobody else has to be told.
 func (s *Store) Gate(floor func() int64) { s.engine.gate(floor) }
 
 // Applied says to the other nodes how far this one, with those whom it feeds, has come, if that is further than it has said.

@@ -6,6 +6,7 @@ package verifiers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"sync"
@@ -14,6 +15,11 @@ import (
 
 // Most is how many may be known at a time.
 const Most = 1000
+
+var (
+	ErrMany  = errors.New("as many verifiers are known as may be")
+	ErrTaken = errors.New("a verifier with this id reports with another credential")
+)
 
 // Set is safe for concurrent use.
 type Set struct {
@@ -27,6 +33,7 @@ type Set struct {
 }
 
 type verifier struct {
+	by      string // the credential that it reports with: no other speaks for it
 	applied int64
 	until   time.Duration // since start: it trusts what it remembers before then
 	asking  int           // reports that are being answered: it may be granted more
@@ -41,46 +48,51 @@ func New(longest, ghosts time.Duration) *Set {
 func (s *Set) now() time.Duration { return time.Since(s.start) }
 
 // Report notes how far a verifier has come, before the end of the log is read for the answer: from then on it is waited for,
-// whatever the answer. false: there are too many. End the report with Grant.
-func (s *Set) Report(id string, applied int64) bool {
+// whatever the answer. by is the credential that it reports with. Call end once with the answer: it may trust what it remembers
+// for the lease from then on; 0: no longer than before.
+func (s *Set) Report(id, by string, applied int64) (end func(lease time.Duration), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := s.all[id]
+	if v != nil && v.by != by {
+		if v.trusts(s.now()) {
+			return nil, ErrTaken
+		}
+		delete(s.all, id)
+		v = nil
+	}
 	if v == nil {
 		s.prune()
 		if len(s.all) >= Most {
-			return false
+			return nil, ErrMany
 		}
-		v = &verifier{}
+		v = &verifier{by: by}
 		s.all[id] = v
 	}
 	v.asking++
 	v.applied = applied
 	s.tell()
-	return true
-}
-
-// Grant ends a report: the verifier may trust what it remembers for the lease from now on; 0: no longer than before.
-func (s *Set) Grant(id string, lease time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	v := s.all[id]
-	if v == nil {
-		return // it has left meanwhile, and trusts nothing
-	}
-	v.asking--
-	if lease > 0 {
-		v.until = max(v.until, s.now()+lease)
-	}
-	s.tell()
+	return func(lease time.Duration) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		v.asking-- // of the one that was asked for: it may have left, and come again
+		if lease > 0 {
+			v.until = max(v.until, s.now()+lease)
+		}
+		s.tell()
+	}, nil
 }
 
 // Leave forgets a verifier that trusts nothing any more.
-func (s *Set) Leave(id string) {
+func (s *Set) Leave(id, by string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if v := s.all[id]; v != nil && v.by != by && v.trusts(s.now()) {
+		return ErrTaken
+	}
 	delete(s.all, id)
 	s.tell()
+	return nil
 }
 
 // Count is how many may trust what they remember.

@@ -1,0 +1,48 @@
+package verifiers
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+// No credential but the one that a verifier reports with speaks for it while it trusts what it remembers.
+func TestOneCredential(t *testing.T) {
+	s := New(time.Minute, 0)
+	end, err := s.Report("ver_a", "tok_a", 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Report("ver_a", "tok_b", 1000); !errors.Is(err, ErrTaken) {
+		t.Errorf("another credential reports, while it is answered: %v", err)
+	}
+	end(time.Minute)
+	if _, err := s.Report("ver_a", "tok_b", 1000); !errors.Is(err, ErrTaken) {
+		t.Errorf("another credential reports: %v", err)
+	}
+	if err := s.Leave("ver_a", "tok_b"); !errors.Is(err, ErrTaken) || s.Floor() != 5 {
+		t.Errorf("another credential signs it off: %v, and the floor is %d", err, s.Floor())
+	}
+	if err := s.Leave("ver_a", "tok_a"); err != nil || s.Count() != 0 {
+		t.Errorf("it signs off: %v, %d are left", err, s.Count())
+	}
+	if _, err := s.Report("ver_a", "tok_b", 7); err != nil {
+		t.Errorf("the id is free, and not to be had: %v", err)
+	}
+}
+
+// A report that is answered after its verifier has left, and come again, ends nothing of the next one.
+func TestLeftAndCameAgain(t *testing.T) {
+	s := New(time.Minute, 0)
+	before, _ := s.Report("ver_a", "tok_a", 5)
+	_ = s.Leave("ver_a", "tok_a")
+	after, _ := s.Report("ver_a", "tok_a", 6)
+	before(time.Minute)
+	if s.Floor() != 6 {
+		t.Error("one whose report is being answered is not waited for")
+	}
+	after(0)
+	if s.Count() != 0 {
+		t.Error("one that was granted nothing is waited for")
+	}
+}
