@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -44,7 +43,8 @@ type API struct {
 	openAPI []byte
 
 	gate     gateway.Gate
-	waiting  atomic.Int64  // long polls and streams
+	waiting  places        // long polls and streams of activity
+	fed      places        // streams of verifiers, whom no customer's may keep out
 	draining chan struct{} // closed by Drain
 	rate     web.Rate      // of those who read activity
 	drained  sync.Once

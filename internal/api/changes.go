@@ -152,10 +152,10 @@ func (c *call) beginChanges() error {
 	if err := counterfoil.Invalid(c.faults); err != nil {
 		return err
 	}
-	if !c.enter() {
+	if !c.fed.enter() {
 		return web.RetryIn(counterfoil.Refuse(counterfoil.CodeRateLimited, "Too many streams are open. Try again later."), changesBeat)
 	}
-	defer c.leave()
+	defer c.fed.leave()
 	ctx := c.r.Context()
 	if given {
 		err = c.Registry.SameLog(ctx, c.caller, number, hash)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/counterfoil/counterfoil"
@@ -17,7 +18,7 @@ const (
 	longestWait = time.Minute      // of a long poll
 	streamBeat  = 15 * time.Second // a stream that is silent shows that it is alive, and that its token still is
 	waitBeat    = 5 * time.Second  // whoever waits looks by itself this often
-	mostWaiting = 1000             // long polls and streams at a time
+	mostWaiting = 1000             // long polls and streams of one sort at a time
 	slowClient  = 30 * time.Second // how long a client may take to take what it is sent
 )
 
@@ -108,10 +109,10 @@ func (c *call) listEvents() (page counterfoil.EventPage, err error) {
 	if page, err = c.Registry.Events(c.r.Context(), c.caller, org, q); err != nil || wait == 0 || q.Newest || len(page.Data) > 0 || page.More {
 		return page, err
 	}
-	if !c.enter() { // too many wait already: this one is told at once that there is nothing
+	if !c.waiting.enter() { // too many wait already: this one is told at once that there is nothing
 		return page, nil
 	}
-	defer c.leave()
+	defer c.waiting.leave()
 	c.allow(wait + slowClient)
 	ctx, cancel := context.WithTimeout(c.r.Context(), wait)
 	defer cancel()
@@ -169,16 +170,19 @@ func (c *call) tokenEvents() (page counterfoil.EventPage, err error) {
 	return c.Registry.TokenEvents(c.r.Context(), c.caller, org, c.r.PathValue("id"), c.query["after"], c.limit())
 }
 
+// places are those of one sort of long polls and streams: mostWaiting of them.
+type places struct{ taken atomic.Int64 }
+
 // enter takes a place among those who wait; leave gives it back.
-func (a *API) enter() bool {
-	if a.waiting.Add(1) > mostWaiting {
-		a.waiting.Add(-1)
+func (p *places) enter() bool {
+	if p.taken.Add(1) > mostWaiting {
+		p.taken.Add(-1)
 		return false
 	}
 	return true
 }
 
-func (a *API) leave() { a.waiting.Add(-1) }
+func (p *places) leave() { p.taken.Add(-1) }
 
 // allow gives the connection this long from now on, in both directions: the server's own limits are for short requests.
 func (c *call) allow(d time.Duration) {
@@ -215,10 +219,10 @@ func (c *call) beginStream() error {
 		q.Cursor = registry.End
 	}
 	c.caller.Faults = c.faults
-	if !c.enter() {
+	if !c.waiting.enter() {
 		return web.RetryIn(counterfoil.Refuse(counterfoil.CodeRateLimited, "Too many streams are open. Try again later, or ask with ?wait=30s."), streamBeat)
 	}
-	defer c.leave()
+	defer c.waiting.leave()
 	added := c.Registry.Watch(org)
 	page, err := c.Registry.Events(c.r.Context(), c.caller, org, q)
 	if err != nil {
