@@ -104,7 +104,11 @@ func refuse(w http.ResponseWriter, v counterfoil.Verdict) {
 		status, title = http.StatusBadRequest, "Two different credentials were presented"
 	case counterfoil.CodeMissingCredentials, counterfoil.CodeInvalidToken, counterfoil.CodeTokenExpired, counterfoil.CodeTokenRevoked, counterfoil.CodeTokenPaused:
 		status, title = http.StatusUnauthorized, "The request needs a token that is good"
-		w.Header().Set("WWW-Authenticate", "Bearer")
+		challenge := "Bearer"
+		if v.Code != counterfoil.CodeMissingCredentials {
+			challenge += ` error="invalid_token"` // RFC 6750 section 3.1
+		}
+		w.Header().Set("WWW-Authenticate", challenge)
 	case counterfoil.CodeWrongDataCenter:
 		status, title = http.StatusMisdirectedRequest, "The token belongs to another data centre"
 	case counterfoil.CodeUnavailable:

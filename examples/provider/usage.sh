@@ -16,4 +16,4 @@ trap 'rm -f "$signed"' EXIT
 printf '%s.%s' "$header" "$claims" >"$signed"
 signature=$(openssl pkeyutl -sign -rawin -inkey "$COUNTERFOIL_KEY_FILE" -in "$signed" | base64url)
 
-curl -fsS -H "Authorization: Bearer $header.$claims.$signature" "$COUNTERFOIL_URL/v1/provider/usage/monthly?format=csv"
+curl --fail-with-body -sS -H "Authorization: Bearer $header.$claims.$signature" "$COUNTERFOIL_URL/v1/provider/usage/monthly?format=csv"

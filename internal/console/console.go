@@ -163,6 +163,9 @@ func (v *visit) run() error {
 		return nil
 	}
 	if v.page.needs != "" && !v.holds.Has(v.page.needs) {
+		if v.in != nil {
+			return counterfoil.Refuse(counterfoil.CodeMissingPermission, "This page needs the permission "+v.page.needs+", which you do not hold in this organization. An owner or admin of "+v.in.Provider.Name+" does, or can change your roles there.")
+		}
 		return counterfoil.Refuse(counterfoil.CodeMissingPermission, "This page needs the permission "+v.page.needs+", which your roles here do not hold. An owner of the organization can change your roles.")
 	}
 	if v.page.fresh && !v.session.Fresh(v.now()) {

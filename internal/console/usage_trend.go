@@ -29,7 +29,7 @@ func drawTrend(months []registry.UsageTotal) (t trend) {
 		t.top = max(t.top, months[i].AllBillable())
 	}
 	t.top = max(t.top, 1)
-	step := float64(trendWidth) / float64(max(len(months), 6))
+	step := float64(trendWidth) / float64(max(len(months), usageMonths))
 	for i := range months {
 		seats := months[i].AllBillable()
 		height := float64(max(seats, 0)) / float64(t.top) * trendHeight

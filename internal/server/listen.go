@@ -205,6 +205,7 @@ func (s *Server) awaitBalancers(ctx, doors context.Context) {
 	if s.Store.Alone() || errors.Is(context.Cause(ctx), ErrAtOnce) {
 		return
 	}
+	s.Config.Logger.Info("draining: not ready any more; everything is still answered", "for", s.Config.DrainDelay)
 	select {
 	case <-time.After(s.Config.DrainDelay):
 	case <-doors.Done():
