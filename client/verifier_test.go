@@ -416,3 +416,17 @@ var verifierRows = []row{
 		}
 	}},
 }
+
+// A verifier that has applied more than the log holds followed another log: of this one it counts as knowing nothing.
+func TestVerifierOfAnotherLogIsWaitedFor(t *testing.T) {
+	s := counterfoiltest.Start(t)
+	const id = "ver_0123456789abcdefg"
+	lease := must(s.System().ReportVerifier(t.Context(), id, counterfoil.VerifierReport{LeaseMS: 500}))(t)
+	if _, err := s.System().ReportVerifier(t.Context(), id, counterfoil.VerifierReport{Applied: lease.Number + 1000, LeaseMS: 500}); !errors.Is(err, &counterfoil.Error{Code: counterfoil.CodeCursorExpired}) {
+		t.Fatal(err)
+	}
+	revoked := must(s.Client().RevokeToken(t.Context(), current, s.Token(t, "devices:read").Token.ID, ""))(t)
+	if n := revoked.Receipt.Nodes; len(n) != 2 || !n[1].Fenced || n[1].ConfirmedInMS != nil {
+		t.Errorf("the receipt takes its word: %+v", n)
+	}
+}

@@ -107,7 +107,10 @@ func (r *Registry) ReportVerifier(ctx context.Context, c Caller, id string, repo
 	if out.Number, err = r.Store.LastEvent(ctx); err != nil {
 		return out, err
 	}
-	if report.Applied > out.Number {
+	if report.Applied > out.Number { // what it has applied is of another log: of this one it knows nothing
+		if unknown, err := r.Verifiers.Report(id, c.TokenID, 0); err == nil {
+			unknown(0)
+		}
 		return out, errOtherLog
 	}
 	if err := errors.Join(r.rememberVerifiers(ctx), r.Store.Applied(ctx)); err != nil {
