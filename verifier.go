@@ -12,7 +12,6 @@ type Changes struct {
 
 // VerifierReport is how a verifier says how far it has come, and asks for more time.
 type VerifierReport struct {
-	Name    string        `json:"name,omitempty" maxLength:"100" doc:"For people."`
 	Applied int64         `json:"applied" minimum:"0" doc:"The log's entry up to which it has forgotten what changed."`
 	LeaseMS int64         `json:"lease_ms" minimum:"500" maximum:"10000" doc:"For how long it wants to trust what it remembers. The node's lease is the most that it gets."`
 	Uses    []VerifierUse `json:"uses,omitempty" maxItems:"1000" doc:"Tokens that it has accepted since its last report."`

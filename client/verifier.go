@@ -27,8 +27,6 @@ var ErrStale = errors.New("what is remembered of tokens may be out of date, and 
 
 // VerifierConfig is how a Verifier works. The zero value is a good one.
 type VerifierConfig struct {
-	// Name is for people, in the server's list.
-	Name string
 	// MaxStaleness is how long after it last heard that it is up to date the Verifier goes on by what it remembers: 0.5 to 10
 	// seconds, 2 by default. The server's lease is the most that it gets. A revocation that is answered is known here, or this
 	// time is over.
@@ -104,7 +102,7 @@ func (v *Verifier) Close() {
 		if more = len(uses) == mostUses; len(uses) == 0 {
 			break
 		}
-		_, err := v.client.ReportVerifier(ctx, v.id, counterfoil.VerifierReport{Name: v.config.Name, Applied: v.applied.Load(), LeaseMS: leastStaleness.Milliseconds(), Uses: uses})
+		_, err := v.client.ReportVerifier(ctx, v.id, counterfoil.VerifierReport{Applied: v.applied.Load(), LeaseMS: leastStaleness.Milliseconds(), Uses: uses})
 		if err != nil {
 			break // a few uses are not counted
 		}

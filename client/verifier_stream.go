@@ -100,7 +100,7 @@ func (v *Verifier) renew(ctx context.Context) {
 	uses := v.uses.take()
 	short, cancel := context.WithTimeout(ctx, v.config.MaxStaleness)
 	defer cancel()
-	lease, err := v.client.ReportVerifier(short, v.id, counterfoil.VerifierReport{Name: v.config.Name, Applied: applied, LeaseMS: v.config.MaxStaleness.Milliseconds(), Uses: uses})
+	lease, err := v.client.ReportVerifier(short, v.id, counterfoil.VerifierReport{Applied: applied, LeaseMS: v.config.MaxStaleness.Milliseconds(), Uses: uses})
 	if err != nil {
 		v.uses.back(uses)
 		return // the stream says what is wrong

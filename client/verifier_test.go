@@ -121,7 +121,7 @@ func (l *local) warm(secret string, permissions ...string) {
 
 // TestVerifierKnowsAtOnce: when a change that narrows is answered, the verifier goes by it, and the receipt names the verifier.
 func TestVerifierKnowsAtOnce(t *testing.T) {
-	l := newLocal(t, client.VerifierConfig{Name: "product"})
+	l := newLocal(t, client.VerifierConfig{})
 	owner, system, ctx := l.Client(), l.System(), t.Context()
 	role := must(owner.CreateRole(ctx, current, counterfoil.RoleDraft{Name: "reader", Permissions: []string{"devices:read", "devices:write"}}))(t)
 	filter := must(owner.CreateIPFilter(ctx, current, counterfoil.IPFilterDraft{Name: "office", Rules: "allow all"}))(t)
@@ -383,7 +383,7 @@ var verifierRows = []row{
 	}},
 	{"ReportVerifier", "PUT /v1/verifiers/{verifier}", func(t *testing.T, w *world) {
 		made := w.Token(t, "devices:read")
-		report := counterfoil.VerifierReport{Name: "product", LeaseMS: 500, Uses: []counterfoil.VerifierUse{{Token: made.Token.ID, IP: "192.0.2.7", Count: 3, LastAt: time.Now()}, {Token: "tok_none", Count: 1, LastAt: time.Now()}}}
+		report := counterfoil.VerifierReport{LeaseMS: 500, Uses: []counterfoil.VerifierUse{{Token: made.Token.ID, IP: "192.0.2.7", Count: 3, LastAt: time.Now()}, {Token: "tok_none", Count: 1, LastAt: time.Now()}}}
 		lease := must(w.system.ReportVerifier(t.Context(), "ver_0123456789abcdefg", report))(t)
 		if lease.Number == 0 || lease.LeaseMS != 500 {
 			t.Errorf("the lease is %+v", lease)

@@ -67,7 +67,15 @@ func (r *Registry) rememberVerifiers(ctx context.Context) error {
 		return nil
 	}
 	err := r.Store.Update(ctx, "", store.ForTokens, func(tx *store.Tx) error {
-		return tx.SetSetting(verifiersSetting, strconv.FormatInt(r.Store.Lease().Milliseconds(), 10))
+		ms := r.Store.Lease().Milliseconds()
+		text, found, err := tx.Setting(verifiersSetting)
+		if err != nil {
+			return err
+		}
+		if before, err := strconv.ParseInt(text, 10, 64); found && err == nil && before >= ms {
+			return nil // one before this granted longer ones
+		}
+		return tx.SetSetting(verifiersSetting, strconv.FormatInt(ms, 10))
 	})
 	if err == nil {
 		r.feeds.Store(true)
