@@ -13,7 +13,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health"
@@ -35,7 +34,6 @@ type Config struct {
 
 // Server answers Envoy. It serves grpc.health.v1 beside it.
 type Server struct {
-	authv3.UnimplementedAuthorizationServer
 	Config
 	server *grpc.Server
 	health *health.Server
@@ -56,7 +54,7 @@ func New(c Config) *Server {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.WaitForHandlers(true), grpc.UnaryInterceptor(s.rescue),
 	)
-	authv3.RegisterAuthorizationServer(s.server, s)
+	s.server.RegisterService(&authorization, s)
 	healthv1.RegisterHealthServer(s.server, s.health)
 	return s
 }
@@ -97,7 +95,7 @@ func (s *Server) rescue(ctx context.Context, q any, info *grpc.UnaryServerInfo, 
 
 // Check answers one question. A refusal, and that nobody knows, are answers; an error is for a caller that has gone or
 // whose deadline has passed, and Envoy lets nobody in by it unless failure_mode_allow says so.
-func (s *Server) Check(ctx context.Context, q *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+func (s *Server) Check(ctx context.Context, q *CheckRequest) (*CheckResponse, error) {
 	if s.Ready != nil && !s.Ready() {
 		return s.denied(ctx, counterfoil.Refuse(counterfoil.CodeUnavailable, "This instance is not set up yet.")), nil
 	}
@@ -112,7 +110,7 @@ func (s *Server) Check(ctx context.Context, q *authv3.CheckRequest) (*authv3.Che
 }
 
 // denied is the problem that forward authentication answers with, under its own status: Envoy passes every one on.
-func (s *Server) denied(ctx context.Context, err error) *authv3.CheckResponse {
+func (s *Server) denied(ctx context.Context, err error) *CheckResponse {
 	p := web.NewProblem(err)
 	p.RequestID = web.NewRequestID()
 	if p.Status >= 500 {

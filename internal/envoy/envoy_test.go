@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/counterfoil/counterfoil/counterfoiltest"
 	"github.com/counterfoil/counterfoil/internal/envoy"
@@ -58,6 +59,20 @@ func question(token, path string, says map[string]string) *authv3.CheckRequest {
 	}}}
 }
 
+// understood is the question as the server reads it.
+func understood(t *testing.T, q *authv3.CheckRequest) *envoy.CheckRequest {
+	t.Helper()
+	b, err := proto.Marshal(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := new(envoy.CheckRequest)
+	if err := proto.Unmarshal(b, r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 // A check whose caller has gone, or waits no longer, never says yes, also where the answer is in memory.
 func TestDeadline(t *testing.T) {
 	dir := t.TempDir()
@@ -69,7 +84,7 @@ func TestDeadline(t *testing.T) {
 	}
 	defer core.Close()
 	e := envoy.New(envoy.Config{Gate: &gateway.Gate{Verifier: core.Verifier}})
-	q := question(s.OwnerToken, "/api/devices", nil)
+	q := understood(t, question(s.OwnerToken, "/api/devices", nil))
 	if a, err := e.Check(t.Context(), q); err != nil || a.GetOkResponse() == nil {
 		t.Fatal(a, err)
 	}

@@ -6,15 +6,12 @@ import (
 	"net/url"
 	"strings"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
-
 	"github.com/counterfoil/counterfoil/internal/gateway"
 )
 
 // asked reads the question: what the client did from the attributes of its request, what the gateway says of it from
 // the context extensions. A request without a method and a path is never "is the token good at all".
-func asked(a *authv3.AttributeContext) *gateway.Question {
+func asked(a *AttributeContext) *gateway.Question {
 	r := a.GetRequest().GetHttp()
 	q := &gateway.Question{Client: client(a.GetSource(), r), Method: r.GetMethod(), Path: r.GetPath()}
 	words := url.Values{}
@@ -34,7 +31,7 @@ func asked(a *authv3.AttributeContext) *gateway.Question {
 }
 
 // client is the request as if it had come here: from Envoy's peer, with the headers that a check reads.
-func client(source *authv3.AttributeContext_Peer, r *authv3.AttributeContext_HttpRequest) *http.Request {
+func client(source *AttributeContext_Peer, r *AttributeContext_HttpRequest) *http.Request {
 	c := &http.Request{Header: make(http.Header, 3), RemoteAddr: peer(source.GetAddress())}
 	for _, name := range [...]string{"authorization", "x-api-key", "x-forwarded-for"} {
 		if lines := lines(r, name); lines != nil {
@@ -46,7 +43,7 @@ func client(source *authv3.AttributeContext_Peer, r *authv3.AttributeContext_Htt
 
 // lines are the values of a header, whose name is in small letters. Envoy joins several of one name by a comma, unless
 // it sends them as they came (encode_raw_headers). No credential has a comma in it.
-func lines(r *authv3.AttributeContext_HttpRequest, name string) (lines []string) {
+func lines(r *AttributeContext_HttpRequest, name string) (lines []string) {
 	for _, h := range r.GetHeaderMap().GetHeaders() {
 		if h.GetKey() != name {
 			continue
@@ -64,7 +61,7 @@ func lines(r *authv3.AttributeContext_HttpRequest, name string) (lines []string)
 }
 
 // peer is the address of a connection in the form of http.Request.RemoteAddr; "" where it has none, as a unix socket.
-func peer(a *corev3.Address) string {
+func peer(a *Address) string {
 	s := a.GetSocketAddress()
 	ip, err := netip.ParseAddr(s.GetAddress())
 	port := s.GetPortValue()

@@ -25,7 +25,7 @@ func FuzzAsked(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var r authv3.CheckRequest
+		var r CheckRequest
 		if proto.Unmarshal(b, &r) != nil {
 			return
 		}
