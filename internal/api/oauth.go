@@ -31,7 +31,7 @@ type introspection struct {
 
 // form reads a form body (RFC 7662 section 2.1, RFC 7009 section 2.1). Query parameters are never read.
 func form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/x-www-form-urlencoded" {
+	if !isForm(r.Header.Get("Content-Type")) {
 		return nil, counterfoil.Refuse(counterfoil.CodeUnsupportedMediaType, "Send a form: Content-Type: application/x-www-form-urlencoded.")
 	}
 	body, err := web.ReadBody(w, r, bodyLimit)
@@ -46,6 +46,15 @@ func form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 		return nil, counterfoil.Refuse(counterfoil.CodeInvalidRequest, "Send the parameter token, once.")
 	}
 	return values, nil
+}
+
+func isForm(contentType string) bool {
+	const form = "application/x-www-form-urlencoded"
+	if contentType == form {
+		return true
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && media == form
 }
 
 // basicOrBearer finds the caller's token. With Basic, the user must be the token's own id.

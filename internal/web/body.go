@@ -37,28 +37,19 @@ func RequireJSON(r *http.Request) error {
 // ReadBody reads the body of r to its end. One of more than limit bytes is body_too_large, told before it is read where
 // its length is announced; one that breaks off is invalid_request. The connection is closed behind a body too large.
 func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	// MaxBytesReader tells net/http's own writer to close the connection and does not look behind wrappers for it.
-	for {
-		inner, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			break
-		}
-		w = inner.Unwrap()
-	}
 	if r.ContentLength > limit {
 		w.Header().Set("Connection", "close")
 		return nil, bodyTooLarge(limit)
 	}
 	var (
-		src  = http.MaxBytesReader(w, r.Body, limit)
 		body []byte
 		err  error
 	)
 	if 0 <= r.ContentLength && r.ContentLength <= 4096 { // a longer body has to come before it is given room
 		body = make([]byte, r.ContentLength)
-		_, err = io.ReadFull(src, body)
+		_, err = io.ReadFull(r.Body, body) // net/http ends it at its length
 	} else {
-		body, err = io.ReadAll(src)
+		body, err = io.ReadAll(http.MaxBytesReader(innermost(w), r.Body, limit))
 	}
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -68,6 +59,17 @@ func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 		return nil, counterfoil.Refuse(counterfoil.CodeInvalidRequest, "The body could not be read to its end.")
 	}
 	return body, nil
+}
+
+// innermost is net/http's own writer, which MaxBytesReader tells to close the connection: it looks behind no wrapper.
+func innermost(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		inner, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = inner.Unwrap()
+	}
 }
 
 func bodyTooLarge(limit int64) *counterfoil.Error {

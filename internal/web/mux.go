@@ -16,8 +16,13 @@ func Mux404(mux *http.ServeMux) http.Handler {
 			return
 		}
 		h, pattern := mux.Handler(r)
-		if pattern != "" {
+		switch {
+		case strings.Contains(pattern, "{"):
 			mux.ServeHTTP(w, r) // not h: only the mux fills in path values
+			return
+		case pattern != "":
+			r.Pattern = pattern
+			h.ServeHTTP(w, r)
 			return
 		}
 		probe := statusOnly{header: http.Header{}}
