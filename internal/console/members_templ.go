@@ -571,6 +571,11 @@ func lastSignIn(v *visit, m *registry.MemberView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
+		} else if m.NeverSigned {
+			templ_7745c5c3_Err = never("Never").Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
 		} else {
 			templ_7745c5c3_Err = never("Not lately").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {

@@ -14,7 +14,8 @@ type MemberView struct {
 	counterfoil.Member
 	LiveTokens  *int64     // nil: the caller may not see their tokens
 	TellsSignIn bool       // the caller may read the log, which SignedInAt is from
-	SignedInAt  *time.Time // nil: not known
+	SignedInAt  *time.Time // nil: never, or not known
+	NeverSigned bool       // in, as far back as they have been a member
 	LastOwner   bool       // of the organization, which keeps one
 }
 
@@ -78,11 +79,11 @@ func (w *work) viewsOf(list []store.Member) (views []MemberView, err error) {
 			v.LiveTokens = &n
 		}
 		if w.has(counterfoil.PermActivityRead) {
-			at, err := w.tx.LastSignIn(store.UUID(m.UserID))
+			at, known, err := w.tx.LastSignIn(store.UUID(m.UserID), counterfoil.At(m.CreatedAt))
 			if err != nil {
 				return nil, err
 			}
-			v.TellsSignIn, v.SignedInAt = true, at.Ptr()
+			v.TellsSignIn, v.SignedInAt, v.NeverSigned = true, at.Ptr(), known && at == 0
 		}
 		views = append(views, v)
 	}

@@ -57,7 +57,10 @@ func testMemberFacts(t *testing.T, s *fixture) {
 		})
 	}
 	signedIn := func(user string) counterfoil.Instant {
-		return read(t, s, org, func(tx *Tx) (counterfoil.Instant, error) { return tx.LastSignIn(user) })
+		return read(t, s, org, func(tx *Tx) (counterfoil.Instant, error) {
+			at, _, err := tx.LastSignIn(user, s.Now())
+			return at, err
+		})
 	}
 	happen(other, "user_login_successful")
 	happen(org, "user_login_failed")
@@ -75,4 +78,48 @@ func testMemberFacts(t *testing.T, s *fixture) {
 	if at := signedIn(UUID(second.UserID)); at != 0 {
 		t.Errorf("somebody else signed in at %v", at.Time())
 	}
+}
+
+// TestNeverSignedIn: that somebody never signed in is known while the log holds everything about them.
+func TestNeverSignedIn(t *testing.T) {
+	each(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		org := s.organization(t)
+		happen := func(user string, n int) {
+			s.write(t, org, func(tx *Tx) error {
+				for range n {
+					tx.Append(counterfoil.Event{Type: "login", Action: "user_login_failed", User: counterfoil.EventUser{UUID: user}})
+				}
+				return nil
+			})
+		}
+		expect := func(user string, since counterfoil.Instant, want bool) {
+			t.Helper()
+			known := read(t, s, org, func(tx *Tx) (bool, error) {
+				at, known, err := tx.LastSignIn(user, since)
+				if at != 0 {
+					t.Errorf("signed in at %v", at.Time())
+				}
+				return known, err
+			})
+			if known != want {
+				t.Errorf("of %s it is known that they never signed in: %v, want %v", user, known, want)
+			}
+		}
+		founded := s.Now()
+		expect("early", founded, true)
+		happen("early", lookBack-1)
+		expect("early", founded, true)
+		happen("early", 1)
+		expect("early", founded, false) // more may have been written about them
+
+		s.later(time.Hour)
+		happen("late", 1)
+		joined := s.Now()
+		s.later(time.Hour)
+		happen("late", 1)
+		announce(t, s, org, joined)
+		expect("nobody", founded, false) // what went may have been about them
+		expect("late", s.Now(), true)
+	})
 }

@@ -151,7 +151,7 @@ var probes = map[string]probe{
 		return n[a.owner], err
 	}},
 	"LastSignIn": {reads: func(tx *Tx, a world) (any, error) {
-		at, err := tx.LastSignIn(a.user)
+		at, _, err := tx.LastSignIn(a.user, 0)
 		return int64(at), err
 	}},
 	"OtherOwners":    {reads: func(tx *Tx, _ world) (any, error) { return tx.OtherOwners("") }},
