@@ -119,8 +119,9 @@ type visit struct {
 	in       *registry.Visit       // for a provider, in an organization that it manages and of which the person is no member; else nil
 	holds    counterfoil.Permissions
 	nonce    string
-	remark   remark // of the form before
-	back     string // where the product wants the person to go when they are done
+	remark   remark            // of the form before
+	names    map[string]string // of members and tokens that the page names, by id; see nameOf
+	back     string            // where the product wants the person to go when they are done
 }
 
 func (c *Console) visit(p *page, w http.ResponseWriter, r *http.Request) *visit {

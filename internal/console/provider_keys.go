@@ -30,15 +30,6 @@ const liveProviderKeys = 2
 // providerKeyList is a provider's keys: those that are live, and the ended ones.
 type providerKeyList struct {
 	live, ended []counterfoil.ProviderKey
-	makers      map[string]string // names of who made and revoked them, by id
-}
-
-// by says who made a key: their name, or the id of somebody who is not known any more, or whom the person may not see.
-func (l *providerKeyList) by(id string) string {
-	if name := l.makers[id]; name != "" {
-		return name
-	}
-	return id
 }
 
 func (l *providerKeyList) full() bool { return len(l.live) >= liveProviderKeys }
@@ -48,12 +39,8 @@ func (v *visit) findProviderKeys() (*providerKeyList, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &providerKeyList{makers: map[string]string{v.here.MemberID: "you"}}
+	l := &providerKeyList{}
 	for _, k := range all {
-		v.nameMaker(l.makers, k.CreatedBy)
-		if k.RevokedBy != nil {
-			v.nameMaker(l.makers, *k.RevokedBy)
-		}
 		if k.RevokedAt == nil {
 			l.live = append(l.live, k)
 		} else {
@@ -61,17 +48,6 @@ func (v *visit) findProviderKeys() (*providerKeyList, error) {
 		}
 	}
 	return l, nil
-}
-
-// nameMaker looks the name of a member up, where the person may see it.
-func (v *visit) nameMaker(names map[string]string, id string) {
-	if _, known := names[id]; known || !strings.HasPrefix(id, "mem_") || !v.may(counterfoil.PermMembersRead) {
-		return
-	}
-	names[id] = ""
-	if m, err := v.c.Registry.Member(v.r.Context(), v.caller(), v.org(), id); err == nil {
-		names[id] = m.Name
-	}
 }
 
 func (v *visit) providerKeys() error {
@@ -136,7 +112,7 @@ func keyPEM(made *counterfoil.CreatedKey) string {
 
 // keyEnvironment is what the examples in the documentation read.
 func (v *visit) keyEnvironment(made *counterfoil.CreatedKey) string {
-	return "export COUNTERFOIL_URL=" + v.c.URL + "\nexport COUNTERFOIL_ISSUER=" + made.Issuer + "\nexport COUNTERFOIL_AUDIENCE=" + made.Audience +
+	return "export COUNTERFOIL_URL=" + v.apiURL() + "\nexport COUNTERFOIL_ISSUER=" + made.Issuer + "\nexport COUNTERFOIL_AUDIENCE=" + made.Audience +
 		"\nexport COUNTERFOIL_KEY_ID=" + made.KeyID + "\nexport COUNTERFOIL_KEY_FILE=" + made.KeyID + ".pem"
 }
 
@@ -182,7 +158,7 @@ func (v *visit) jwtInspector() error {
 }
 
 func (v *visit) inspectJWT() error {
-	report, err := v.c.Registry.InspectJWT(v.r.Context(), v.caller(), v.org(), v.field("jwt"))
+	report, err := v.c.Registry.InspectJWT(v.r.Context(), v.caller(), v.org(), pastedJWT(v.field("jwt")))
 	if err != nil {
 		return err
 	}
@@ -204,7 +180,21 @@ func apart(now, at time.Time) string {
 	return "now"
 }
 
+// apiURL is where programs reach the API: what a JWT's audience is.
+func (v *visit) apiURL() string { return strings.TrimSuffix(v.c.Registry.URL, "/") }
+
+// pastedJWT finds the JWT in what somebody has copied: out of a header, between quotes, broken into lines.
+func pastedJWT(text string) string {
+	words := strings.Fields(strings.NewReplacer(`"`, " ", `'`, " ").Replace(text))
+	for _, before := range []string{"Authorization:", "Bearer"} {
+		if len(words) > 0 && strings.EqualFold(words[0], before) {
+			words = words[1:]
+		}
+	}
+	return strings.Join(words, "")
+}
+
 // signedCall is a command that asks with a signed JWT. The shell fills in the JWT.
 func (v *visit) signedCall() string {
-	return "curl -H \"Authorization: Bearer $JWT\" " + v.c.URL + "/v1/provider/usage/monthly"
+	return "curl -H \"Authorization: Bearer $JWT\" " + v.apiURL() + "/v1/provider/usage/monthly"
 }

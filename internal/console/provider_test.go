@@ -149,7 +149,8 @@ func TestProviderKeys(t *testing.T) {
 	if got := must[[]byte](t)(base64.StdEncoding.DecodeString(strings.TrimPrefix(shown.attr(`<a [^>]*data:application/x-pem[^>]*>`, "href"), "data:application/x-pem-file;base64,"))); string(got) != saved.PrivateKey {
 		t.Errorf("the two files differ: %s", got)
 	}
-	list := owner.get("/provider-api").says(http.StatusOK, "<i>billing</i>", saved.KeyID, "Never", "!PRIVATE")
+	list := owner.get("/provider-api").says(http.StatusOK, "<i>billing</i>", saved.KeyID, "Never", "!PRIVATE", "by you",
+		"Issuer, iss "+saved.Issuer, "Audience, aud "+saved.Audience, saved.KeyID+" , EdDSA", " "+saved.Audience+"/v1/provider/usage/monthly")
 	if strings.Contains(list.source, "<i>billing") {
 		t.Error("a name is markup")
 	}
@@ -180,6 +181,9 @@ func TestProviderKeys(t *testing.T) {
 	owner.get("/provider-api/inspect").says(http.StatusOK, "Inspect", "!What it says")
 	inspect(first, "Would be accepted", `"jti": "one"`, "<i>billing</i>")
 	inspect(first, "Would be accepted") // it is not used up
+	for _, pasted := range []string{"Bearer " + first, "bearer\r\n" + first[:60] + "\r\n  " + first[60:] + "\r\n", "Authorization: Bearer " + first, `"Authorization: Bearer ` + first + `"`} {
+		inspect(pasted, "Would be accepted")
+	}
 	if status := ask(first); status != http.StatusOK {
 		t.Fatalf("a signed request is answered %d", status)
 	}

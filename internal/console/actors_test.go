@@ -1,0 +1,48 @@
+package console_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/client"
+	"github.com/counterfoil/counterfoil/counterfoiltest"
+	"github.com/counterfoil/counterfoil/internal/server"
+)
+
+// TestActorsByName: what a token has done is said by the token's name, to whom the name is for to see.
+func TestActorsByName(t *testing.T) {
+	d := newDesk(t)
+	p, owner := d.provider()
+	robot := must[counterfoil.Created](t)(p.Client().CreateToken(t.Context(), "current", counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "<b>robot</b>",
+		Permissions: []string{counterfoil.PermProviderKeysWrite}}))
+	must[counterfoil.CreatedKey](t)(d.As(robot.Secret).CreateProviderKey(t.Context(), counterfoil.ProviderKeyDraft{Name: "nightly"}))
+	must[counterfoil.CreatedKey](t)(d.System().CreateProviderKey(t.Context(), counterfoil.ProviderKeyDraft{Name: "theirs", Provider: p.ID}))
+	owner.get("/provider-api").says(http.StatusOK, "by the token “<b>robot</b>”", "!by "+robot.Token.ID, "by a token, tok_")
+	owner.get("/activity?item=nightly").says(http.StatusOK, "The token “<b>robot</b>” Created the provider key “nightly”", "!A token")
+	page := must[counterfoil.EventPage](t)(p.Client().ListEvents(t.Context(), "current", client.EventQuery{Type: "provider"}))
+	owner.get(fmt.Sprintf("/activity/%d", page.Data[0].Number)).says(http.StatusOK, "Made by The token “<b>robot</b>”", "With the token <b>robot</b> "+robot.Token.ID)
+}
+
+// TestNeverSignedIn: the list of members tells who never came.
+func TestNeverSignedIn(t *testing.T) {
+	d := newDesk(t)
+	alan, _ := d.Member(t, "viewer")
+	owner := d.sits(d.Owner.ID)
+	owner.get("/members/"+alan.ID).says(http.StatusOK, "Last sign-in Never", "!Not lately")
+	d.sits(alan.ID)
+	owner.get("/members/"+alan.ID).says(http.StatusOK, "Last sign-in just now")
+}
+
+// TestProgramsAreToldThePublicURL: what is to be signed and where it is sent to are the one configured address.
+func TestProgramsAreToldThePublicURL(t *testing.T) {
+	const public = "https://tokens.example.com"
+	d := newDesk(t, counterfoiltest.WithConfig(func(c *server.Config) { c.URL = public }))
+	p := d.NewProvider(t, "Northwind MSP")
+	key := must[counterfoil.CreatedKey](t)(p.Client().CreateProviderKey(t.Context(), counterfoil.ProviderKeyDraft{Name: "billing"}))
+	if key.Audience != public {
+		t.Errorf("the audience is %q", key.Audience)
+	}
+	d.sitsIn(p.ID, p.Slug, p.Owner.ID).get("/provider-api").says(http.StatusOK, "Audience, aud "+public, `$JWT" `+public+"/v1/provider/usage/monthly", "!localhost", "!127.0.0.1")
+}
