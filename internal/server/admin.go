@@ -18,6 +18,12 @@ type metrics struct {
 	spread   prometheus.Histogram // seconds until every node had taken note of a change that narrows
 }
 
+// newApplied is apart from the other metrics, because the store fills it from its start on.
+func newApplied() prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{Name: "counterfoil_log_apply_seconds", Buckets: spreadBuckets,
+		Help: "From the numbering of each entry of PostgreSQL's log, whichever node wrote it, until this node had applied it: by the database's clock until it was read, by this node's from there. Clocks of two machines are nowhere compared."})
+}
+
 // spreadBuckets are from what one node takes to the longest lease.
 var spreadBuckets = []float64{0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10}
 
@@ -48,7 +54,7 @@ func newMetrics(c *Core) *metrics {
 	build.WithLabelValues(c.Config.Version, c.Store.Engine()).Set(1)
 	m.spread = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "counterfoil_propagation_seconds", Buckets: spreadBuckets,
 		Help: "From the commit of a change that narrows what is accepted until every node and verifier had applied it, or its lease had run out."})
-	m.registry.MustRegister(checks, build, m.spread,
+	m.registry.MustRegister(checks, build, m.spread, c.applied,
 		gauge("counterfoil_cached_tokens", "Token records in memory.", func() float64 { n, _, _ := c.Verifier.CacheStats(); return float64(n) }),
 		counter("counterfoil_cache_hits_total", "Checks whose token record was in memory.", func() float64 { _, n, _ := c.Verifier.CacheStats(); return float64(n) }),
 		counter("counterfoil_cache_misses_total", "Checks that asked the database.", func() float64 { _, _, n := c.Verifier.CacheStats(); return float64(n) }),
@@ -65,6 +71,8 @@ func newMetrics(c *Core) *metrics {
 			return 0
 		}),
 		gauge("counterfoil_log_applied", "Number of the last entry of the log that this node has applied; 0 on SQLite.", func() float64 { return float64(c.Store.Standing().Applied) }),
+		gauge("counterfoil_log_lag_entries", "Entries of the log that this node knows of and has not applied; 0 on SQLite.", func() float64 { return float64(c.Store.Standing().Behind) }),
+		gauge("counterfoil_log_lag_seconds", "How long this node has known the oldest entry of the log that it has not applied; 0 where it knows of none.", func() float64 { return c.Store.Standing().BehindFor.Seconds() }),
 		gauge("counterfoil_verifiers", "Programs that judge tokens by themselves and are fed by this node.", func() float64 { return float64(c.verifiers.Count()) }),
 		gauge("counterfoil_nodes", "Nodes that serve the database, as this one sees it.", func() float64 { return float64(c.Store.Standing().Nodes) }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/catalogue"
 	"github.com/counterfoil/counterfoil/internal/export"
@@ -120,6 +122,7 @@ type Core struct {
 	outgoing  *outgoing.Client
 	exports   *export.Pusher
 	metrics   *metrics
+	applied   prometheus.Histogram
 	keys      *secret.Keyring
 	ready     atomic.Bool // the instance is set up
 	draining  atomic.Bool // the server is being stopped
@@ -137,8 +140,9 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("outgoing_allow: %w", err)
 	}
-	core := &Core{Config: c, quit: make(chan struct{}), outgoing: outgoing.New(outgoing.Config{Allow: allow})}
-	if core.Store, err = store.Open(ctx, store.Config{Dir: c.Dir, DatabaseURL: c.DatabaseURL, Now: c.Now, Node: nodeID(), Lease: c.Lease, Logger: c.Logger}); err != nil {
+	core := &Core{Config: c, quit: make(chan struct{}), applied: newApplied(), outgoing: outgoing.New(outgoing.Config{Allow: allow})}
+	propagated := func(took time.Duration) { core.applied.Observe(took.Seconds()) }
+	if core.Store, err = store.Open(ctx, store.Config{Dir: c.Dir, DatabaseURL: c.DatabaseURL, Now: c.Now, Node: nodeID(), Lease: c.Lease, Logger: c.Logger, Propagated: propagated}); err != nil {
 		return nil, err
 	}
 	defer func() {

@@ -26,6 +26,7 @@ type follower struct {
 	lease   time.Duration
 	config  *pgx.ConnConfig
 	nodes   *roster
+	took    func(time.Duration) // told of each entry how long after it was numbered it was applied; nil: nobody
 	log     *slog.Logger
 	settled func() counterfoil.Instant // no write of this node that is open or will begin carries an earlier time
 
@@ -33,9 +34,10 @@ type follower struct {
 	apply []*applier
 
 	start     time.Time
-	until     atomic.Int64                 // nanoseconds since start on the monotonic clock: alive before then
-	epoch     atomic.Uint64                // rises when what is in memory does not follow from the log
-	applied   atomic.Int64                 // number of the last entry applied
+	until     atomic.Int64  // nanoseconds since start on the monotonic clock: alive before then
+	epoch     atomic.Uint64 // rises when what is in memory does not follow from the log
+	applied   atomic.Int64  // number of the last entry applied
+	lag       lag
 	floor     atomic.Pointer[func() int64] // what those whom this node feeds have applied; nil: it feeds nobody
 	claimed   atomic.Int64                 // the highest entry that was said to be applied
 	renewed   atomic.Int64                 // nanoseconds since start: when the last good renewal began
@@ -245,16 +247,19 @@ func (f *follower) claim() int64 {
 // write.
 func (f *follower) catchUp(ctx context.Context, conn *pgx.Conn) (any bool, err error) {
 	for target := int64(-1); target < 0 || f.applied.Load() < target; {
-		events, err := f.read(ctx, conn)
+		asked := f.now()
+		events, ages, err := f.read(ctx, conn)
 		if err != nil || len(events) == 0 {
 			return any, err
 		}
 		last := events[len(events)-1]
+		f.lag.hear(last.Number, f.now())
 		if err := f.tell(events); err != nil {
 			return any, err
 		}
 		f.hash, any = last.Hash, true
-		f.applied.Store(last.Number)
+		f.reach(last.Number)
+		f.measure(ages, f.now()-asked)
 		if len(events) < followPage {
 			return any, nil
 		}
@@ -279,24 +284,54 @@ func (f *follower) tell(events []counterfoil.Event) error {
 	return nil
 }
 
-func (f *follower) read(ctx context.Context, conn *pgx.Conn) ([]counterfoil.Event, error) {
-	rows, err := conn.Query(ctx, "SELECT seq, body, hash FROM events WHERE seq > $1 ORDER BY seq LIMIT $2", f.applied.Load(), followPage)
+// read returns the next entries, and how many microseconds ago they were numbered, of those of which that is known. Both moments
+// are by the database's clock.
+func (f *follower) read(ctx context.Context, conn *pgx.Conn) (events []counterfoil.Event, ages []int64, err error) {
+	rows, err := conn.Query(ctx, "SELECT seq, body, hash, "+databaseClock+" - numbered_at FROM events WHERE seq > $1 ORDER BY seq LIMIT $2", f.applied.Load(), followPage)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (e counterfoil.Event, err error) {
-		number, body, hash, err := scanBody(r)
-		if err != nil {
+	events, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (e counterfoil.Event, err error) {
+		var number int64
+		var body string
+		var hash []byte
+		var age *int64
+		if err := r.Scan(&number, &body, &hash, &age); err != nil {
 			return e, err
+		}
+		if age != nil {
+			ages = append(ages, *age)
 		}
 		return eventOf(number, body, hash)
 	})
+	return events, ages, err
+}
+
+// measure tells of entries of the given ages, in microseconds, that were applied; since is how long ago the question for them was
+// sent, which was before they had these ages.
+func (f *follower) measure(ages []int64, since time.Duration) {
+	if f.took == nil {
+		return
+	}
+	for _, age := range ages {
+		f.took(max(time.Duration(age)*time.Microsecond, 0) + since)
+	}
+}
+
+// reach takes note that an entry is the last that is applied.
+func (f *follower) reach(number int64) {
+	f.applied.Store(number)
+	f.lag.reach(number)
 }
 
 // target is how far there is to go. When that is too far, what is in memory is given up instead.
 func (f *follower) target(ctx context.Context, conn *pgx.Conn) (int64, error) {
 	number, hash, err := f.head(ctx, conn)
-	if err == nil && number-f.applied.Load() > followMost {
+	if err != nil {
+		return number, err
+	}
+	f.lag.hear(number, f.now())
+	if number-f.applied.Load() > followMost {
 		f.forget(number, hash)
 	}
 	return number, err
@@ -306,7 +341,7 @@ func (f *follower) target(ctx context.Context, conn *pgx.Conn) (int64, error) {
 func (f *follower) forget(number int64, hash []byte) {
 	f.until.Store(0)
 	f.epoch.Add(1)
-	f.applied.Store(number)
+	f.reach(number)
 	f.hash = hash
 }
 

@@ -74,7 +74,7 @@ func (f *follower) resume(ctx context.Context, conn *pgx.Conn) error {
 	last := f.applied.Load()
 	if last == 0 && f.hash == nil && f.renewals == 0 {
 		f.hash = hash
-		f.applied.Store(number)
+		f.reach(number)
 		return nil
 	}
 	var there []byte

@@ -116,6 +116,46 @@ func TestNodesSideBySide(t *testing.T) {
 	}
 }
 
+// TestStanding: a node that does not get on with the log says by how much and since when, and each entry is measured once.
+func TestStanding(t *testing.T) {
+	t.Parallel()
+	address := postgrestest.NewDatabase(t)
+	var mu sync.Mutex
+	var took []time.Duration
+	a := open(t, Config{DatabaseURL: address, Node: "node_a"})
+	b := open(t, Config{DatabaseURL: address, Node: "node_b", Lease: MinLease, Propagated: func(d time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		took = append(took, d)
+	}})
+	measured := func(n int) func() bool {
+		return func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(took) == n
+		}
+	}
+	logged(t, a, "one")
+	logged(t, b, "two")
+	eventually(t, "two entries are measured", longest, measured(2))
+	eventually(t, "nothing is left", longest, func() bool { return b.Standing().Behind == 0 })
+	detach := b.Attach(func([]counterfoil.Event) error { return errors.New("not now") })
+	logged(t, a, "three")
+	logged(t, a, "four")
+	eventually(t, "it is two behind", longest, func() bool { s := b.Standing(); return s.Behind == 2 && s.BehindFor >= MinLease })
+	eventually(t, "the other is not", longest, func() bool { return a.Standing().Behind == 0 })
+	detach()
+	eventually(t, "nothing is left", longest, func() bool { s := b.Standing(); return s.Behind == 0 && s.BehindFor == 0 })
+	if !measured(4)() {
+		t.Errorf("measured: %v", took)
+	}
+	for i, d := range took {
+		if d <= 0 || i >= 2 && d < MinLease {
+			t.Errorf("entry %d was applied after %v", i+1, d)
+		}
+	}
+}
+
 // A node that is cut off is waited for once, until its lease has run out, and trusts its memory no more by then. When it
 // is back it learns what it missed before it trusts anything.
 func TestNodeCutOff(t *testing.T) {

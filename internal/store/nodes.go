@@ -101,7 +101,11 @@ type Standing struct {
 	Lease   time.Duration // 0: there is no lease
 	Age     time.Duration // since the log was last known to hold nothing more
 	Applied int64         // number of the last entry applied
-	Nodes   int           // that are known, with this one
+	// Behind is how many entries are known to be in the log that are not applied, and BehindFor since when the oldest of them
+	// is known. A node that cannot read the log knows of none that others have added since: Age says how long that may be.
+	Behind    int64
+	BehindFor time.Duration
+	Nodes     int // that are known, with this one
 	// Outdated: a newer version has changed the database so that this one must not serve it any more.
 	Outdated bool
 }

@@ -73,7 +73,7 @@ func openPostgres(ctx context.Context, c Config, u *underway) (_ engine, err err
 	if err := migratePostgres(ctx, e.db, migrations); err != nil {
 		return nil, err
 	}
-	e.follower = &follower{id: c.Node, lease: c.Lease, config: config.Copy(), nodes: e.nodes, log: c.Logger,
+	e.follower = &follower{id: c.Node, lease: c.Lease, config: config.Copy(), nodes: e.nodes, took: c.Propagated, log: c.Logger,
 		settled: func() counterfoil.Instant { return u.until(e.nodes.clock()) }}
 	e.follower.attach(func(events []counterfoil.Event) error { u.wake(events); return nil })
 	if err := startFollower(ctx, e.follower); err != nil {
@@ -203,7 +203,9 @@ func (e *postgresEngine) attempt(ctx context.Context, org string, lock Lock, fn 
 	if len(tx.events) == 0 {
 		return nil
 	}
-	tx.logged, err = e.seq.wait(ctx)
+	if tx.logged, err = e.seq.wait(ctx); err == nil {
+		e.follower.lag.hear(tx.logged, e.follower.now())
+	}
 	return unavailable(err)
 }
 
@@ -264,7 +266,9 @@ func (e *postgresEngine) settledUntil() counterfoil.Instant { return e.nodes.set
 
 func (e *postgresEngine) standing() Standing {
 	f := e.follower
-	return Standing{Lease: f.lease, Age: f.now() - time.Duration(f.renewed.Load()), Applied: f.applied.Load(), Nodes: 1 + len(e.nodes.others()), Outdated: f.outdated.Load()}
+	s := Standing{Lease: f.lease, Age: f.now() - time.Duration(f.renewed.Load()), Applied: f.applied.Load(), Nodes: 1 + len(e.nodes.others()), Outdated: f.outdated.Load()}
+	s.Behind, s.BehindFor = f.lag.now(f.now())
+	return s
 }
 
 func (e *postgresEngine) leads() bool {

@@ -225,4 +225,8 @@ CREATE TABLE usage_adjustments (
 	provider TEXT NOT NULL, period {{name}} NOT NULL, organization TEXT NOT NULL, id TEXT NOT NULL, corrects TEXT NOT NULL, figures TEXT NOT NULL,
 	PRIMARY KEY (provider, period, organization, id)){{clustered}};
 `,
+	// When an entry of the log got its number, in microseconds by PostgreSQL's clock. Null: an older version gave it, or SQLite.
+	13: `
+ALTER TABLE events ADD COLUMN numbered_at BIGINT;
+`,
 }

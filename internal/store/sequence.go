@@ -35,6 +35,8 @@ const (
 	sequenceLock  = 7_265_001 // pg_advisory_xact_lock: one numbering pass at a time, in any process
 	sequenceBatch = 2000
 	sequenceIdle  = time.Second // a pass at least this often picks up what a lost process left
+
+	databaseClock = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)" // microseconds
 )
 
 func startSequencer(db *sql.DB) *sequencer {
@@ -152,7 +154,7 @@ func number(ctx context.Context, conn *pgx.Conn) (h head, n int, err error) {
 		numbers, hashes = append(numbers, h.number), append(hashes, h.hash)
 	}
 	write := &pgx.Batch{}
-	write.Queue(`UPDATE events SET seq = n.seq, hash = n.hash
+	write.Queue(`UPDATE events SET seq = n.seq, hash = n.hash, numbered_at = `+databaseClock+`
 		FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS n(ord, seq, hash) WHERE events.ord = n.ord`, ords, numbers, hashes)
 	write.Queue("SELECT pg_notify($1, $2)", logChannel, "entries")
 	write.Queue("COMMIT")

@@ -48,6 +48,9 @@ type Config struct {
 	Node   string
 	Lease  time.Duration
 	Logger *slog.Logger // default: none
+	// Propagated is told of each entry of PostgreSQL's log how long after it got its number this node had applied it: by the
+	// database's clock until it was read, and by this process's from there. It must not block. Nil: nobody is told.
+	Propagated func(time.Duration)
 }
 
 // The bounds of Config.Lease, and what it is by default.
