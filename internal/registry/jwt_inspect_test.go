@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"maps"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -105,4 +107,25 @@ func encoded(t *testing.T, object, over map[string]any) string {
 		t.Fatal(err)
 	}
 	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+// TestThePageNamesEveryMember: docs/provider.md has a line for each member of a JWT that is read.
+func TestThePageNamesEveryMember(t *testing.T) {
+	page, err := os.ReadFile("../../docs/provider.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for line := range strings.Lines(string(page)) {
+		if cells := strings.Split(line, "|"); len(cells) > 2 {
+			for i, word := range strings.Split(cells[1], "`") {
+				named[word] = named[word] || i%2 == 1
+			}
+		}
+	}
+	for _, m := range slices.Concat(headerMeanings, claimMeanings) {
+		if !named[m.name] {
+			t.Errorf("the page has no line for %s", m.name)
+		}
+	}
 }
