@@ -187,6 +187,6 @@ func TestPlaceNotices(t *testing.T) {
 		used("203.0.113.5")
 		eventually(t, "a third place is told of", func() bool { return len(places()) == 3 })
 		o.advance(6 * time.Minute)
-		inbox.expect(t, map[string][]string{p.email: {`The token "a token" was used from a new place`, "203.0.113.5", "!2001"}})
+		inbox.expect(t, map[string][]string{p.email: {`The token "a token" was used from a new place`, "203.0.113.5", "!2001", "can be switched off: http", "/account"}})
 	})
 }

@@ -27,6 +27,7 @@ func accountPages() []page {
 		{method: get, path: accountPath + "/passkeys/{id}", who: signedIn, fresh: true, show: (*visit).passkey},
 		{method: post, path: accountPath + "/passkeys/{id}", who: signedIn, fresh: true, form: accountPath, show: (*visit).renamePasskey},
 		{method: post, path: accountPath + "/passkeys/{id}/remove", who: signedIn, fresh: true, form: accountPath, show: (*visit).removePasskey},
+		{method: post, path: accountPath + "/notices", who: signedIn, fresh: true, form: accountPath, show: (*visit).setNotices},
 		{method: post, path: accountPath + "/sessions/{id}/end", who: signedIn, form: accountPath, show: (*visit).endSession},
 		{method: post, path: accountPath + "/sessions/end-others", who: signedIn, form: accountPath, show: (*visit).endOthers},
 	}
@@ -53,6 +54,17 @@ func (v *visit) readAccount() (*accountView, error) {
 	}
 	sessions, err := v.c.Identity.Sessions(v.r.Context(), v.session)
 	return &accountView{account, sessions}, err
+}
+
+func (v *visit) setNotices() error {
+	wanted := v.field("new_place") == "on"
+	if err := v.c.Identity.SetNewPlaceMail(v.r.Context(), v.session, wanted, v.at); err != nil {
+		return err
+	}
+	if wanted {
+		return v.say(accountPath, "good", "You get mails about new places again.", nil)
+	}
+	return v.say(accountPath, "good", "You get no mails about new places any more. The log tells of them as before.", nil)
 }
 
 func (v *visit) askPassword() error { return v.showPassword(newForm(nil)) }

@@ -72,6 +72,7 @@ var eventWords = map[string]string{
 	"provider/usage_adjusted":               "Corrected what was billed of %s",
 	"provider/trial_converted":              "The trial of %s became standard",
 	"catalogue/catalogue_applied":           "Applied a new catalogue of permissions",
+	"notices/notices_updated":               "Changed which mails they get",
 	"sessions/session_ended":                "Ended a session",
 	"sessions/console_session_created":      "Opened the console for %s",
 }
@@ -80,7 +81,7 @@ var eventWords = map[string]string{
 var eventTypes = [][2]string{
 	{"login", "Sign-ins"}, {"tokens", "Tokens"}, {"integrations", "Integrations"}, {"policies", "Policies"}, {"ip_filters", "IP filters"},
 	{"invites", "Invitations"}, {"roles", "Roles"}, {"access", "Access"}, {"password", "Passwords"}, {"totp", "Authenticator apps"},
-	{"passkey", "Passkeys"}, {"sessions", "Sessions"}, {"organization", "Organization"}, {"provider", "Provider"}, {"catalogue", "Catalogue"},
+	{"passkey", "Passkeys"}, {"sessions", "Sessions"}, {"notices", "Notices"}, {"organization", "Organization"}, {"provider", "Provider"}, {"catalogue", "Catalogue"},
 }
 
 // eventAction says in words what an event is. A type of the product's own is said as it is called.

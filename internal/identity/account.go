@@ -14,6 +14,7 @@ type Account struct {
 	TOTPSince     time.Time // zero: no device
 	RecoveryCodes int64     // how many are left
 	Passkeys      []Passkey
+	NewPlaceMail  bool // mails about new places are wanted
 	// Changeable: this session may change all that. One that an organization vouched for may not.
 	Changeable bool
 }
@@ -37,6 +38,11 @@ func (i *Identity) Account(ctx context.Context, s Session) (a Account, err error
 		if a.RecoveryCodes, err = tx.RecoveryCodes(user.ID); err != nil {
 			return err
 		}
+		muted, err := tx.Muted(user.ID, store.LetterPlace)
+		if err != nil {
+			return err
+		}
+		a.NewPlaceMail = !muted
 		keys, err := tx.Passkeys(user.ID)
 		for _, k := range keys {
 			a.Passkeys = append(a.Passkeys, Passkey{k.ID, k.Name, k.CreatedAt.Time(), k.UsedAt.Time()})

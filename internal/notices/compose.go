@@ -63,6 +63,9 @@ func (n *Notices) compose(tx *store.Tx, person store.User, letters []store.Lette
 		return mail.Message{}, nil
 	}
 	body.WriteString("You get this mail because a token of these is yours, or because you are an owner or admin of the organization.\n")
+	if slices.ContainsFunc(letters, func(l store.Letter) bool { return l.Kind == store.LetterPlace }) {
+		fmt.Fprintf(&body, "Mails about new places can be switched off: %s/account\n", n.URL)
+	}
 	m := mail.Message{To: person.Email, Subject: subjects[0], Body: body.String(), ID: hex.EncodeToString(digest.Sum(nil)[:16])}
 	if more := len(subjects) - 1; more > 0 {
 		m.Subject = fmt.Sprintf("%d notices from %s", more+1, n.Product)
@@ -99,7 +102,10 @@ func (n *Notices) say(tx *store.Tx, compiled *rules.Compiled, person store.User,
 	switch l.Kind {
 	case letterEnding:
 		return sayEnding(tx, compiled, &t, l)
-	case letterPlace:
+	case store.LetterPlace:
+		if muted, err := tx.Muted(person.ID, l.Kind); err != nil || muted {
+			return said{}, err
+		}
 		return sayPlace(&t, l)
 	}
 	return said{}, nil

@@ -8,10 +8,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/store"
 )
 
-const (
-	letterEnding = "token_ending"
-	letterPlace  = "token_place"
-)
+const letterEnding = "token_ending"
 
 const (
 	peopleTogether  = 20      // written to in one go

@@ -50,5 +50,5 @@ func (n *Notices) tellPlace(tx *store.Tx, p store.NewPlace) error {
 	if err != nil {
 		return err
 	}
-	return n.write(tx, &t, store.Letter{Kind: letterPlace, Data: string(data), DueAt: tx.Now().Plus(gather)})
+	return n.write(tx, &t, store.Letter{Kind: store.LetterPlace, Data: string(data), DueAt: tx.Now().Plus(gather)})
 }

@@ -56,6 +56,27 @@ func (tx *Tx) Keepers(limit int) ([]Member, error) {
 // a WebhookDisabled.
 const LetterWebhook = "webhook_disabled"
 
+// LetterPlace is the kind of a letter about the first use of a token from a new place, which people may mute.
+const LetterPlace = "token_place"
+
+// Muted reports whether a person does not want letters of a kind. It crosses organizations: what people are told is theirs.
+func (tx *Tx) Muted(user, kind string) (bool, error) {
+	var n int64
+	err := tx.q.row("SELECT COUNT(*) FROM muted_letters WHERE user_id=$1 AND kind=$2", user, kind).Scan(&n)
+	return n > 0, err
+}
+
+// SetMuted says whether a person wants no letters of a kind, and reports whether that changed anything. It crosses
+// organizations: what people are told is theirs.
+func (tx *Tx) SetMuted(user, kind string, muted bool) (bool, error) {
+	statement := "DELETE FROM muted_letters WHERE user_id=$1 AND kind=$2"
+	if muted {
+		statement = "INSERT INTO muted_letters (user_id, kind) VALUES ($1,$2) ON CONFLICT (user_id, kind) DO NOTHING"
+	}
+	n, err := tx.q.exec(statement, user, kind)
+	return n == 1, err
+}
+
 // WebhookDisabled says which webhook was disabled, and why.
 type WebhookDisabled struct {
 	Name   string                    `json:"name"`

@@ -87,6 +87,8 @@ var probes = map[string]probe{
 	"TakeLetters":    {crosses: "a person gets one mail"},
 	"PostponeLetter": {crosses: "a person gets one mail"},
 	"DeleteLetter":   {crosses: "a person gets one mail"},
+	"Muted":          {crosses: "what people are told is theirs"},
+	"SetMuted":       {crosses: "what people are told is theirs"},
 
 	"EndedTrials":     {crosses: "it looks for what has ended anywhere, for the instance's own housekeeping"},
 	"ProviderKeyByID": {crosses: "a JWT names its key, and nothing that could be believed before its signature is checked"},

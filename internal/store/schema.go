@@ -229,4 +229,13 @@ CREATE TABLE usage_adjustments (
 	13: `
 ALTER TABLE events ADD COLUMN numbered_at BIGINT;
 `,
+	// Which mails people do not want; and from where the value before a rotation is still used, by when its grace ends.
+	14: `
+CREATE TABLE muted_letters (user_id TEXT NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (user_id, kind));
+
+CREATE TABLE previous_uses (
+	token {{name}} NOT NULL, until BIGINT NOT NULL, ip {{name}} NOT NULL, first_at BIGINT NOT NULL, last_at BIGINT NOT NULL, uses BIGINT NOT NULL,
+	PRIMARY KEY (token, until, ip)){{clustered}};
+CREATE INDEX previous_uses_by_end ON previous_uses (until);
+`,
 }
