@@ -10,10 +10,12 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/counterfoil/counterfoil/internal/server"
+	"github.com/counterfoil/counterfoil/internal/tracing"
 )
 
 type serveCmd struct {
@@ -64,6 +66,10 @@ func (c *serveCmd) serve(ctx context.Context, s *session, ready func(context.Con
 	if err != nil {
 		return err
 	}
+	if config.Tracer, err = tracing.Open(ctx, config.Version, logger); err != nil {
+		return err
+	}
+	defer flush(config.Tracer, logger)
 	running, err := server.Start(ctx, config)
 	if err != nil {
 		return c.explain(err)
@@ -85,6 +91,17 @@ func (c *serveCmd) serve(ctx context.Context, s *session, ready func(context.Con
 	}
 	logger.Info("stopped")
 	return nil
+}
+
+// flushWithin is how long the last spans may take, once everything else has ended.
+const flushWithin = 5 * time.Second
+
+func flush(t *tracing.Tracer, logger *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), flushWithin)
+	defer cancel()
+	if err := t.Close(ctx); err != nil {
+		logger.Warn("stopping", "error", err)
+	}
 }
 
 // untilStopped ends with the first SIGTERM or interrupt; a second signal ends the process. After an interrupt, and after

@@ -18,6 +18,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/gateway"
 	"github.com/counterfoil/counterfoil/internal/providerjwt"
 	"github.com/counterfoil/counterfoil/internal/registry"
+	"github.com/counterfoil/counterfoil/internal/tracing"
 	"github.com/counterfoil/counterfoil/internal/verify"
 	"github.com/counterfoil/counterfoil/internal/web"
 )
@@ -29,6 +30,7 @@ type Config struct {
 	Proxies  web.Proxies
 	Logger   *slog.Logger
 	Version  string
+	Tracer   *tracing.Tracer // nil: nothing is traced
 	// Checked is told the outcome of every check, for metrics. It may be nil.
 	Checked func(surface string, code counterfoil.Code)
 	// ActivityRate is how often a minute an integration's token may ask for activity; 0: as often as it likes.
@@ -112,7 +114,7 @@ func (a *API) Handler() http.Handler {
 		}
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, req *http.Request) { a.serve(w, req, r) })
 	}
-	return web.Wrap(web.Mux404(mux), web.Options{Logger: a.Logger, Proxies: a.Proxies})
+	return web.Wrap(web.Mux404(mux), web.Options{Logger: a.Logger, Proxies: a.Proxies, Tracer: a.Tracer})
 }
 
 // call is one request under way.

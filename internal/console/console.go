@@ -21,6 +21,7 @@ import (
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/identity"
 	"github.com/counterfoil/counterfoil/internal/registry"
+	"github.com/counterfoil/counterfoil/internal/tracing"
 	"github.com/counterfoil/counterfoil/internal/web"
 )
 
@@ -30,6 +31,7 @@ type Config struct {
 	Identity *identity.Identity
 	Proxies  web.Proxies
 	Logger   *slog.Logger
+	Tracer   *tracing.Tracer // nil: nothing is traced
 	// URL is where browsers and scripts reach the service. Sessions want https, or http on the machine itself.
 	URL string
 
@@ -77,7 +79,7 @@ func (c *Console) Handler() (http.Handler, error) {
 		}
 		web.WriteProblem(w, r, errNothing) // a program asks
 	})
-	return web.Wrap(mux, web.Options{Logger: c.Logger, Proxies: c.Proxies}), nil
+	return web.Wrap(mux, web.Options{Logger: c.Logger, Proxies: c.Proxies, Tracer: c.Tracer}), nil
 }
 
 var accentForm = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)

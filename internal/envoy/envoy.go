@@ -22,6 +22,7 @@ import (
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/gateway"
+	"github.com/counterfoil/counterfoil/internal/tracing"
 	"github.com/counterfoil/counterfoil/internal/web"
 )
 
@@ -30,6 +31,7 @@ type Config struct {
 	Gate   *gateway.Gate
 	Ready  func() bool // whether the instance is set up; nil: it is
 	Logger *slog.Logger
+	Tracer *tracing.Tracer // nil: nothing is traced
 }
 
 // Server answers Envoy. It serves grpc.health.v1 beside it.

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 )
 
 //go:generate sh -c "cd ../.. && protoc --go_out=. --go_opt=module=github.com/counterfoil/counterfoil internal/envoy/messages.proto"
@@ -26,7 +28,11 @@ func serveCheck(server any, ctx context.Context, decode func(any) error, interce
 	if err := decode(q); err != nil {
 		return nil, err
 	}
-	return intercept(ctx, q, &grpc.UnaryServerInfo{Server: server, FullMethod: checkMethod}, func(ctx context.Context, q any) (any, error) {
-		return server.(*Server).Check(ctx, q.(*CheckRequest))
+	s := server.(*Server)
+	ctx, span := s.Tracer.Call(ctx, checkMethod[1:], metadata.ValueFromIncomingContext(ctx, "traceparent"))
+	answer, err := intercept(ctx, q, &grpc.UnaryServerInfo{Server: server, FullMethod: checkMethod}, func(ctx context.Context, q any) (any, error) {
+		return s.Check(ctx, q.(*CheckRequest))
 	})
+	span.Returned(int(status.Code(err)))
+	return answer, err
 }

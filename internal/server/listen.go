@@ -74,7 +74,7 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("trusted proxies: %w", err)
 	}
-	a, err := api.New(api.Config{Registry: core.Registry, Verifier: core.Verifier, Proxies: proxies, Logger: core.Config.Logger, Version: core.Config.Version, Checked: core.metrics.checked, ActivityRate: core.Config.ActivityRate})
+	a, err := api.New(api.Config{Registry: core.Registry, Verifier: core.Verifier, Proxies: proxies, Logger: core.Config.Logger, Version: core.Config.Version, Tracer: core.Config.Tracer, Checked: core.metrics.checked, ActivityRate: core.Config.ActivityRate})
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 		return nil, err
 	}
 	core.notify()
-	pages, err := console.New(console.Config{Registry: core.Registry, Identity: core.Identity, Proxies: proxies, Logger: core.Config.Logger,
+	pages, err := console.New(console.Config{Registry: core.Registry, Identity: core.Identity, Proxies: proxies, Logger: core.Config.Logger, Tracer: core.Config.Tracer,
 		URL: core.Registry.ConsoleURL, Name: core.Config.SignIn.Product, Accent: core.Config.SignIn.Color, Logo: core.Config.SignIn.Logo})
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 
 func (c *Core) envoy(proxies web.Proxies) envoy.Config {
 	checked := func(code counterfoil.Code) { c.metrics.checked("envoy", code) }
-	return envoy.Config{Gate: &gateway.Gate{Verifier: c.Verifier, Proxies: proxies, Checked: checked}, Ready: c.ready.Load, Logger: c.Config.Logger}
+	return envoy.Config{Gate: &gateway.Gate{Verifier: c.Verifier, Proxies: proxies, Checked: checked}, Ready: c.ready.Load, Logger: c.Config.Logger, Tracer: c.Config.Tracer}
 }
 
 func (s *Server) listen(address string) (*listener, error) {

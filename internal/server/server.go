@@ -28,6 +28,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/rules"
 	"github.com/counterfoil/counterfoil/internal/secret"
 	"github.com/counterfoil/counterfoil/internal/store"
+	"github.com/counterfoil/counterfoil/internal/tracing"
 	"github.com/counterfoil/counterfoil/internal/verifiers"
 	"github.com/counterfoil/counterfoil/internal/verify"
 )
@@ -59,6 +60,7 @@ type Config struct {
 
 	Version string
 	Logger  *slog.Logger
+	Tracer  *tracing.Tracer // nil: nothing is traced; it is closed after the server
 	Now     func() time.Time
 }
 
@@ -142,7 +144,7 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 	}
 	core := &Core{Config: c, quit: make(chan struct{}), applied: newApplied(), outgoing: outgoing.New(outgoing.Config{Allow: allow})}
 	propagated := func(took time.Duration) { core.applied.Observe(took.Seconds()) }
-	if core.Store, err = store.Open(ctx, store.Config{Dir: c.Dir, DatabaseURL: c.DatabaseURL, Now: c.Now, Node: nodeID(), Lease: c.Lease, Logger: c.Logger, Propagated: propagated}); err != nil {
+	if core.Store, err = store.Open(ctx, store.Config{Dir: c.Dir, DatabaseURL: c.DatabaseURL, Now: c.Now, Node: nodeID(), Lease: c.Lease, Logger: c.Logger, Propagated: propagated, Tracer: c.Tracer}); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -176,7 +178,7 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 	}
 	core.verifiers = verifiers.New(core.Store.Lease(), before)
 	core.Store.Gate(core.verifiers.Floor)
-	core.Verifier = verify.New(verify.Config{Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, DataCenters: prefixes, CacheTokens: c.CacheTokens, Logger: c.Logger})
+	core.Verifier = verify.New(verify.Config{Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, DataCenters: prefixes, CacheTokens: c.CacheTokens, Logger: c.Logger, Tracer: c.Tracer})
 	core.exports = export.New(export.Config{Way: &export.Way{Keys: keys, Client: core.outgoing}, Store: core.Store, Logger: c.Logger})
 	core.Store.Attach(core.follow)
 	core.Registry = registry.New(registry.Config{

@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/tracing"
 )
 
 // ErrTaken says that a unique name, slug or e-mail is in use already.
@@ -47,7 +48,8 @@ type Config struct {
 	// what it remembers after it last heard from the log of PostgreSQL: from MinLease to MaxLease, default DefaultLease.
 	Node   string
 	Lease  time.Duration
-	Logger *slog.Logger // default: none
+	Logger *slog.Logger    // default: none
+	Tracer *tracing.Tracer // nil: nothing is traced
 	// Propagated is told of each entry of PostgreSQL's log how long after it got its number this node had applied it: by the
 	// database's clock until it was read, and by this process's from there. It must not block. Nil: nobody is told.
 	Propagated func(time.Duration)
@@ -67,6 +69,7 @@ type Store struct {
 	node   string
 	lease  time.Duration
 	close  func() error
+	tracer *tracing.Tracer
 
 	underway underway
 	blocks   blocks
@@ -135,7 +138,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{now: c.Now, node: c.Node, lease: c.Lease}
+	s := &Store{now: c.Now, node: c.Node, lease: c.Lease, tracer: c.Tracer}
 	var err error
 	if c.DatabaseURL != "" {
 		s.engine, err = openPostgres(ctx, c, &s.underway)
@@ -206,6 +209,8 @@ func (tx *Tx) Now() counterfoil.Instant { return tx.now }
 // leaves in its surroundings counts when Update has returned. It may be run again when
 // a neighbour in the same commit fails, so it must not build on what an earlier run of it left behind.
 func (s *Store) Update(ctx context.Context, org string, lock Lock, fn func(tx *Tx) error) error {
+	ctx, span := s.tracer.Database(ctx, "database write", s.system())
+	defer span.End()
 	began := s.Now()
 	s.underway.begin(began)
 	defer s.underway.end(began)
@@ -218,14 +223,38 @@ func (s *Store) Update(ctx context.Context, org string, lock Lock, fn func(tx *T
 	if err == nil && last != nil {
 		s.underway.wake(last.events)
 	}
+	traced(span, err)
 	return err
 }
 
 // View runs fn in a read transaction bound to org: it sees one committed state.
 func (s *Store) View(ctx context.Context, org string, fn func(tx *Tx) error) error {
-	return s.engine.view(ctx, func(q querier) error {
+	return s.view(ctx, "database read", func(q querier) error {
 		return fn(&Tx{q: q, org: org, now: counterfoil.At(s.now())})
 	})
+}
+
+func (s *Store) view(ctx context.Context, name string, fn func(q querier) error) error {
+	ctx, span := s.tracer.Database(ctx, name, s.system())
+	defer span.End()
+	err := s.engine.view(ctx, fn)
+	traced(span, err)
+	return err
+}
+
+// traced marks the span of a transaction in which the system failed.
+func traced(span tracing.Span, err error) {
+	if _, failed := errors.AsType[failure](err); failed {
+		span.Failed()
+	}
+}
+
+// system is what OpenTelemetry calls the engine.
+func (s *Store) system() string {
+	if s.engine.name() == "postgres" {
+		return "postgresql"
+	}
+	return s.engine.name()
 }
 
 // NewID makes an id: a type prefix such as "org" and a UUIDv7, so that ids sort by age.

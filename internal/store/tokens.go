@@ -88,7 +88,7 @@ func joinSet(p counterfoil.Permissions) string { return strings.Join(p, " ") }
 // LookUp finds a token by its id alone. It crosses organizations: it serves the check, which has nothing but the
 // token's string to go by.
 func (s *Store) LookUp(ctx context.Context, id string) (t Token, found bool, err error) {
-	err = s.engine.view(ctx, func(q querier) (err error) {
+	err = s.view(ctx, "database look-up", func(q querier) (err error) {
 		t, found, err = find(q, plainToken, "SELECT "+tokenColumns+" FROM tokens t WHERE t.id = $1", id)
 		return err
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/rules"
 	"github.com/counterfoil/counterfoil/internal/secret"
 	"github.com/counterfoil/counterfoil/internal/store"
+	"github.com/counterfoil/counterfoil/internal/tracing"
 	"github.com/counterfoil/counterfoil/judge"
 )
 
@@ -27,6 +28,7 @@ type Config struct {
 	CacheTokens int // how many tokens are remembered; 0: two million
 	Now         func() counterfoil.Instant
 	Logger      *slog.Logger
+	Tracer      *tracing.Tracer // nil: nothing is traced
 }
 
 // Verifier answers checks. It is safe for concurrent use. Close stops its writers.
@@ -92,6 +94,26 @@ type Request struct {
 // Verify judges one use of a presented token. An error means that the system failed and nobody is let in; whatever
 // string is presented is a question with an answer. With a warm cache it allocates nothing.
 func (v *Verifier) Verify(ctx context.Context, q *Request) (Result, error) {
+	if v.Tracer != nil {
+		return v.traced(ctx, q)
+	}
+	return v.verify(ctx, q)
+}
+
+func (v *Verifier) traced(ctx context.Context, q *Request) (Result, error) {
+	ctx, span := v.Tracer.Child(ctx, "check")
+	r, err := v.verify(ctx, q)
+	code := r.Code
+	if err != nil {
+		code = counterfoil.CodeUnavailable
+		span.Failed()
+	}
+	span.Checked(string(q.Audience), string(code), q.Strict)
+	span.End()
+	return r, err
+}
+
+func (v *Verifier) verify(ctx context.Context, q *Request) (Result, error) {
 	parsed, ok := secret.Parse(q.Token)
 	if !ok {
 		return Result{Code: counterfoil.CodeInvalidToken}, nil

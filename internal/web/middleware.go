@@ -8,12 +8,15 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"github.com/counterfoil/counterfoil/internal/tracing"
 )
 
-// Options of Wrap. A nil Logger is slog.Default(). Proxies serve the access log only.
+// Options of Wrap. A nil Logger is slog.Default(). Proxies serve the access log only. Tracer may be nil.
 type Options struct {
 	Logger  *slog.Logger
 	Proxies Proxies
+	Tracer  *tracing.Tracer
 }
 
 // Wrap is the outermost handler. Every answer gets a fresh X-Request-Id (an inbound one is not believed) and the headers
@@ -33,6 +36,10 @@ func Wrap(h http.Handler, o Options) http.Handler {
 		if debugging {
 			began = time.Now()
 		}
+		var span tracing.Span
+		if o.Tracer != nil {
+			r, span = o.Tracer.Request(r)
+		}
 		defer func() {
 			fault := recover()
 			if fault != nil && fault != http.ErrAbortHandler {
@@ -41,6 +48,7 @@ func Wrap(h http.Handler, o Options) http.Handler {
 			if debugging {
 				res.access(r, o.Proxies.ClientIP(r).String(), time.Since(began))
 			}
+			span.Answered(r, res.status, res.id[0])
 			if fault != nil {
 				panic(fault)
 			}
