@@ -145,7 +145,7 @@ type Rotated struct {
 	Receipt Receipt `json:"receipt"`
 }
 
-// Revoked answers a revocation.
+// Revoked answers a revocation: of a token, or of the value before its last rotation.
 type Revoked struct {
 	Token   Token   `json:"token"`
 	Receipt Receipt `json:"receipt"`

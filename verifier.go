@@ -23,6 +23,8 @@ type VerifierUse struct {
 	IP     string    `json:"ip,omitempty"`
 	Count  int64     `json:"count" minimum:"1" maximum:"1000000000"`
 	LastAt time.Time `json:"last_at"`
+	// PreviousUntil tells a value before a rotation from the present one.
+	PreviousUntil *time.Time `json:"previous_until,omitempty" doc:"Where the value before the last rotation was used: the token's previous_valid_until."`
 }
 
 // VerifierLease answers a report: once everything up to Number is applied, what is remembered may be trusted for the lease,

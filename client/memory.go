@@ -117,7 +117,7 @@ var errStale = errors.New("a change came between the question and its answer")
 func (m *memory) fill(presented string, f *counterfoil.Facts, stamp uint64) (*known, error) {
 	k := &known{match: counterfoil.MatchCurrent, record: recordOf(&f.Token)}
 	if f.Previous {
-		k.match = counterfoil.MatchPrevious
+		k.match, k.uses.until = counterfoil.MatchPrevious, f.Token.PreviousUntil
 	}
 	m.mu.Lock()
 	err := m.attach(k, f, stamp)

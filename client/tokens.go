@@ -81,6 +81,24 @@ func (c *Client) RotateToken(ctx context.Context, org, id string, grace time.Dur
 	return call[counterfoil.Rotated](ctx, c, request{doing: doing, method: http.MethodPost, path: tokens(org, id, "rotate"), body: body}, options)
 }
 
+// PreviousValue tells from where the value before a token's last rotation is still used, while its grace lasts.
+func (c *Client) PreviousValue(ctx context.Context, org, id string, options ...CallOption) (counterfoil.PreviousValue, error) {
+	return call[counterfoil.PreviousValue](ctx, c, request{doing: "reading the use of a token's previous value", method: http.MethodGet, path: tokens(org, id, "previous")}, options)
+}
+
+// EndPreviousValue ends the value before a token's last rotation before its grace does. Where that value was used within quiet,
+// in whole seconds, it is refused with in_use; 0 ends it in any case.
+func (c *Client) EndPreviousValue(ctx context.Context, org, id string, quiet time.Duration, options ...CallOption) (counterfoil.Revoked, error) {
+	const doing = "ending a token's previous value"
+	if quiet%time.Second != 0 {
+		return counterfoil.Revoked{}, fmt.Errorf("%s: %w", doing, errors.New("the quiet time has to be whole seconds"))
+	}
+	body := struct {
+		QuietSeconds int64 `json:"quiet_seconds,omitempty"`
+	}{int64(quiet / time.Second)}
+	return call[counterfoil.Revoked](ctx, c, request{doing: doing, method: http.MethodDelete, path: tokens(org, id, "previous"), body: body}, options)
+}
+
 // RevokeToken ends a token, for good. Reason is kept with it and may be empty. Again, it answers with the first receipt.
 func (c *Client) RevokeToken(ctx context.Context, org, id, reason string, options ...CallOption) (counterfoil.Revoked, error) {
 	return call[counterfoil.Revoked](ctx, c, request{doing: "revoking a token", method: http.MethodDelete, path: tokens(org, id), body: because(reason)}, options)

@@ -114,6 +114,33 @@ var tokenRows = []row{
 			t.Error("a grace of one second and a half is accepted")
 		}
 	}},
+	{"PreviousValue", "GET /v1/organizations/{org}/tokens/{id}/previous", func(t *testing.T, w *world) {
+		made := w.Token(t, "devices:read")
+		must(w.Client().RotateToken(t.Context(), current, made.Token.ID, time.Hour))(t)
+		must(w.System().Verify(t.Context(), counterfoil.Question{Token: made.Secret, IP: "192.0.2.1"}))(t)
+		got := must(w.owner.PreviousValue(t.Context(), current, made.Token.ID))(t)
+		if got.ValidUntil == nil || got.LastUsed == nil || len(got.Uses) != 1 || got.Uses[0].IP != "192.0.2.1" || got.Uses[0].Count != 1 {
+			t.Errorf("got %+v", got)
+		}
+	}},
+	{"EndPreviousValue", "DELETE /v1/organizations/{org}/tokens/{id}/previous", func(t *testing.T, w *world) {
+		made := w.Token(t, "devices:read")
+		must(w.Client().RotateToken(t.Context(), current, made.Token.ID, time.Hour))(t)
+		must(w.System().Verify(t.Context(), counterfoil.Question{Token: made.Secret}))(t)
+		if _, err := w.owner.EndPreviousValue(t.Context(), current, made.Token.ID, time.Minute); !errors.Is(err, &counterfoil.Error{Code: counterfoil.CodeInUse}) {
+			t.Errorf("what was used just now is ended: %v", err)
+		}
+		got := must(w.owner.EndPreviousValue(t.Context(), current, made.Token.ID, 0))(t)
+		if got.Token.PreviousValidUntil != nil || !got.Receipt.Complete {
+			t.Errorf("got %+v", got)
+		}
+		if v := must(w.System().Verify(t.Context(), counterfoil.Question{Token: made.Secret}))(t); v.Code != counterfoil.CodeTokenRevoked {
+			t.Errorf("the old value is %s", v.Code)
+		}
+		if _, err := w.owner.EndPreviousValue(t.Context(), current, made.Token.ID, 1500*time.Millisecond); err == nil {
+			t.Error("one second and a half of quiet is accepted")
+		}
+	}},
 	{"RevokeToken", "DELETE /v1/organizations/{org}/tokens/{id}", func(t *testing.T, w *world) {
 		made := w.Token(t, "devices:read")
 		got := must(w.owner.RevokeToken(t.Context(), current, made.Token.ID, "lost"))(t)
@@ -238,6 +265,19 @@ var systemTokenRows = []row{
 			t.Errorf("the old value is answered %v", err)
 		}
 		must(w.As(got.Secret).CurrentToken(t.Context()))(t)
+	}},
+	{"PreviousValue", "GET /v1/system/tokens/{id}/previous", func(t *testing.T, w *world) {
+		made := must(w.System().CreateToken(t.Context(), client.System, counterfoil.Draft{Name: "never rotated"}))(t)
+		if got := must(w.system.PreviousValue(t.Context(), client.System, made.Token.ID))(t); got.ValidUntil != nil || len(got.Uses) != 0 {
+			t.Errorf("got %+v", got)
+		}
+	}},
+	{"EndPreviousValue", "DELETE /v1/system/tokens/{id}/previous", func(t *testing.T, w *world) {
+		made := must(w.System().CreateToken(t.Context(), client.System, counterfoil.Draft{Name: "to finish"}))(t)
+		must(w.System().RotateToken(t.Context(), client.System, made.Token.ID, time.Hour))(t)
+		if got := must(w.system.EndPreviousValue(t.Context(), client.System, made.Token.ID, time.Minute))(t); got.Token.PreviousValidUntil != nil {
+			t.Errorf("got %+v", got)
+		}
 	}},
 	{"RevokeToken", "DELETE /v1/system/tokens/{id}", func(t *testing.T, w *world) {
 		made := must(w.System().CreateToken(t.Context(), client.System, counterfoil.Draft{Name: "to revoke"}))(t)

@@ -290,6 +290,14 @@ func TestVerifierAsks(t *testing.T) {
 		token := must(l.Client().Token(t.Context(), current, made.Token.ID))(t)
 		return token.LastUsed != nil && token.LastUsed.IP == here.String()
 	})
+	must(l.Client().RotateToken(t.Context(), current, made.Token.ID, time.Hour))(t)
+	if v, err := l.verifier.Verify(t.Context(), made.Secret, counterfoil.Attempt{IP: here}); err != nil || !v.Active {
+		t.Errorf("the value before a rotation, in its grace: %+v, %v", v, err)
+	}
+	l.until("the use of the value before is told", func() bool {
+		p := must(l.Client().PreviousValue(t.Context(), current, made.Token.ID))(t)
+		return p.LastUsed != nil && p.LastUsed.IP == here.String()
+	})
 	if l.verifier.Tokens() == 0 {
 		t.Error("it remembers nothing")
 	}

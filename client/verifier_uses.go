@@ -19,6 +19,7 @@ type uses struct {
 // useCell are a token's uses from one address.
 type useCell struct {
 	token string
+	until counterfoil.Instant // when the grace of the value ends that was used; 0: it is the present one
 
 	mu    sync.Mutex // guards what follows
 	ip    netip.Addr
@@ -28,6 +29,7 @@ type useCell struct {
 
 type usedFrom struct {
 	token string
+	until counterfoil.Instant
 	ip    netip.Addr
 }
 
@@ -55,7 +57,7 @@ func (u *uses) note(c *useCell, ip netip.Addr, at time.Time) {
 	if c.count == 0 {
 		u.cells = append(u.cells, c)
 	} else {
-		u.add(usedFrom{c.token, c.ip}, used{c.count, c.at})
+		u.add(usedFrom{c.token, c.until, c.ip}, used{c.count, c.at})
 	}
 	c.ip, c.count, c.at = ip, 1, at
 }
@@ -84,7 +86,7 @@ func (u *uses) take() (out []counterfoil.VerifierUse) {
 	for _, c := range cells {
 		c.mu.Lock()
 		u.mu.Lock()
-		u.add(usedFrom{c.token, c.ip}, used{c.count, c.at})
+		u.add(usedFrom{c.token, c.until, c.ip}, used{c.count, c.at})
 		u.mu.Unlock()
 		c.count = 0
 		c.mu.Unlock()
@@ -95,7 +97,7 @@ func (u *uses) take() (out []counterfoil.VerifierUse) {
 		if len(out) == mostUses {
 			break
 		}
-		use := counterfoil.VerifierUse{Token: from.token, Count: sum.count, LastAt: sum.at.UTC()}
+		use := counterfoil.VerifierUse{Token: from.token, Count: sum.count, LastAt: sum.at.UTC(), PreviousUntil: from.until.Ptr()}
 		if from.ip.IsValid() {
 			use.IP = from.ip.String()
 		}
@@ -111,6 +113,10 @@ func (u *uses) back(list []counterfoil.VerifierUse) {
 	defer u.mu.Unlock()
 	for _, use := range list {
 		ip, _ := netip.ParseAddr(use.IP) // as it was
-		u.add(usedFrom{use.Token, ip}, used{use.Count, use.LastAt})
+		from := usedFrom{token: use.Token, ip: ip}
+		if use.PreviousUntil != nil {
+			from.until = counterfoil.At(*use.PreviousUntil)
+		}
+		u.add(from, used{use.Count, use.LastAt})
 	}
 }

@@ -30,7 +30,7 @@ func TestUsesAreToldOnce(t *testing.T) {
 		}
 		for _, use := range list {
 			ip, _ := netip.ParseAddr(use.IP)
-			told[usedFrom{use.Token, ip}] += use.Count
+			told[usedFrom{token: use.Token, ip: ip}] += use.Count
 		}
 	}
 	for i := range 50 {

@@ -102,6 +102,7 @@ var timed = []struct {
 	{"P3_H4_expiry_and_grace", expiryAndGrace},
 	{"H7_longest_lifetime", longestLifetime},
 	{"N9_expired", expiredEvents},
+	{"cut_over", cutOver},
 	{"N9_refused", refusedEvents},
 	{"H7_preview_of_lifetimes", previewOfLifetimes},
 	{"idempotency_for_a_day", idempotencyForADay}, // last: the server's own system token lives for a day

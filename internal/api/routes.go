@@ -139,6 +139,8 @@ func routes() []route {
 		send(route{method: patch, path: org + "/tokens/{id}", op: registry.OpEditToken, tag: tagTokens, summary: "Edit, pause or resume a token"}, (*call).editToken),
 		send(route{method: del, path: org + "/tokens/{id}", op: registry.OpRevokeToken, tag: tagTokens, bodyOptional: true, summary: "Revoke a token, for good"}, (*call).revokeToken),
 		send(route{method: post, path: org + "/tokens/{id}/rotate", op: registry.OpRotateToken, tag: tagTokens, bodyOptional: true, summary: "Give a token a new value"}, (*call).rotateToken),
+		ask(route{method: get, path: org + "/tokens/{id}/previous", op: registry.OpReadToken, tag: tagTokens, summary: "Say who still uses a token's old value"}, (*call).readPrevious),
+		send(route{method: del, path: org + "/tokens/{id}/previous", op: registry.OpEndPrevious, tag: tagTokens, bodyOptional: true, summary: "End a token's old value"}, (*call).endPrevious),
 		ask(route{method: get, path: "/v1/tokens/current", op: registry.OpReadSelf, tag: tagTokens, summary: "Show the presented token"}, (*call).currentToken),
 		send(route{method: del, path: "/v1/tokens/current", op: registry.OpRevokeSelf, tag: tagTokens, bodyOptional: true, summary: "Revoke the presented token"}, (*call).revokeCurrent),
 		ask(route{method: get, path: "/v1/receipts/{id}", op: registry.OpReadReceipt, tag: tagTokens, summary: "Show a receipt"}, (*call).readReceipt),
@@ -151,6 +153,8 @@ func routes() []route {
 		send(route{method: patch, path: system + "/{id}", op: registry.OpEditSystemToken, tag: tagSystem, summary: "Edit, pause or resume a system token"}, (*call).editToken),
 		send(route{method: del, path: system + "/{id}", op: registry.OpRevokeSystemToken, tag: tagSystem, bodyOptional: true, summary: "Revoke a system token, for good"}, (*call).revokeToken),
 		send(route{method: post, path: system + "/{id}/rotate", op: registry.OpRotateSystemToken, tag: tagSystem, bodyOptional: true, summary: "Give a system token a new value"}, (*call).rotateToken),
+		ask(route{method: get, path: system + "/{id}/previous", op: registry.OpReadSystemToken, tag: tagSystem, summary: "Say who still uses a system token's old value"}, (*call).readPrevious),
+		send(route{method: del, path: system + "/{id}/previous", op: registry.OpEndSystemPrevious, tag: tagSystem, bodyOptional: true, summary: "End a system token's old value"}, (*call).endPrevious),
 
 		ask(route{method: get, path: org + "/policies", op: registry.OpReadPolicies, tag: tagRules, query: paging, summary: "List the security policies"}, (*call).listPolicies),
 		ask(route{method: get, path: org + "/policies/{kind}", op: registry.OpReadPolicies, tag: tagRules, summary: "Show the policy for a kind of token"}, (*call).readPolicy),

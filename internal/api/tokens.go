@@ -154,6 +154,29 @@ func (c *call) rotateToken(b rotation) (a counterfoil.Rotated, err error) {
 	return a, err
 }
 
+func (c *call) readPrevious() (a counterfoil.PreviousValue, err error) {
+	org, err := c.tokensOrg()
+	if err != nil {
+		return a, err
+	}
+	return c.Registry.PreviousValue(c.r.Context(), c.caller, org, c.r.PathValue("id"))
+}
+
+// quiet says for how long nobody may have used the old value.
+type quiet struct {
+	QuietSeconds int64 `json:"quiet_seconds,omitempty" minimum:"0" maximum:"604800" doc:"Refuse with in_use where the value was used within so many seconds; 0, the default, ends it in any case."`
+}
+
+func (c *call) endPrevious(b quiet) (a counterfoil.Revoked, err error) {
+	org, err := c.tokensOrg()
+	if err != nil {
+		return a, err
+	}
+	a, err = c.Registry.EndPreviousValue(c.r.Context(), c.caller, org, c.r.PathValue("id"), b.QuietSeconds)
+	c.receipt(a.Receipt)
+	return a, err
+}
+
 func (c *call) currentToken() (counterfoil.Token, error) {
 	return c.Registry.CurrentToken(c.r.Context(), c.caller)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/client"
@@ -34,6 +35,9 @@ func TestRestoreRevivesNothing(t *testing.T) {
 	kept := create(in.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "kept"})
 	revoked := create(in.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "revoked"})
 	rotated := create(in.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "rotated"})
+	finished := create(in.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "finished"})
+	changed, err := system.RotateToken(ctx, in.Organization.ID, finished.Token.ID, 24*time.Hour)
+	must(t, err)
 	leaver := create(in.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindPersonal, Name: "leaver", Owner: member.ID})
 	provider := func(name string) string {
 		t.Helper()
@@ -59,6 +63,8 @@ func TestRestoreRevivesNothing(t *testing.T) {
 	first, err := system.RotateToken(ctx, in.Organization.ID, rotated.Token.ID, 0)
 	must(t, err)
 	second, err := system.RotateToken(ctx, in.Organization.ID, rotated.Token.ID, 0)
+	must(t, err)
+	_, err = system.EndPreviousValue(ctx, in.Organization.ID, finished.Token.ID, 0)
 	must(t, err)
 	must(t, system.RemoveMember(ctx, in.Organization.ID, member.ID))
 	must(t, system.DeleteOrganization(ctx, org.ID))
@@ -91,6 +97,8 @@ func TestRestoreRevivesNothing(t *testing.T) {
 		check("the value before the rotations", rotated.Secret, false)
 		check("the value between the rotations", first.Secret, false)
 		check("the value after the rotations", second.Secret, true)
+		check("the value of a rotation that was finished", finished.Secret, false)
+		check("the value after it", changed.Secret, true)
 		check("of somebody who left", leaver.Secret, false)
 		check("of a deleted organization", orphan.Secret, false)
 		keys, err := system.ListProviderKeys(ctx, client.ProviderKeyQuery{Provider: stays})

@@ -85,6 +85,9 @@ func (r *Registry) endToken(ctx context.Context, e ledger.Entry) error {
 		if err != nil || !found || r.asKept(&t, e) {
 			return errors.Join(err, errAsKept)
 		}
+		if e.Digest != nil && sameValue(&t, e) {
+			return w.endPrevious(&t, map[string]any{"reason": "ended before the database was restored from a backup"})
+		}
 		if e.Digest != nil {
 			t.Previous, t.PreviousKeyID, t.PreviousUntil = t.Digest, t.KeyID, 1
 			t.KeyID, t.Digest = e.KeyID, secret.Digest(e.Digest)
@@ -107,12 +110,17 @@ func (r *Registry) endToken(ctx context.Context, e ledger.Entry) error {
 }
 
 // asKept reports whether a token is as an entry says: revoked; or with the value that took the place, or at a version that
-// came later, since the entries of two rotations may have changed places.
+// came later, since the entries of two rotations may have changed places. An entry that is later than the token and has its
+// value says that the value before has ended.
 func (r *Registry) asKept(t *store.Token, e ledger.Entry) bool {
 	if t.RevokedAt != 0 || e.Digest == nil {
 		return t.RevokedAt != 0
 	}
-	return t.Version >= e.Version || len(e.Digest) != len(t.Digest) || t.KeyID == e.KeyID && t.Digest.Equal(secret.Digest(e.Digest))
+	return t.Version >= e.Version || len(e.Digest) != len(t.Digest) || sameValue(t, e) && t.PreviousUntil <= r.Now()
+}
+
+func sameValue(t *store.Token, e ledger.Entry) bool {
+	return t.KeyID == e.KeyID && t.Digest.Equal(secret.Digest(e.Digest))
 }
 
 func (r *Registry) endProviderKey(ctx context.Context, e ledger.Entry) error {

@@ -21,6 +21,7 @@ var (
 	OpReadToken   = &Operation{Name: "read-token", Permission: counterfoil.PermTokensRead, Kinds: orgKinds, Own: true}
 	OpEditToken   = &Operation{Name: "edit-token", Permission: counterfoil.PermTokensWrite, Kinds: orgKinds, Own: true, Narrows: true}
 	OpRotateToken = &Operation{Name: "rotate-token", StepUp: true, Permission: counterfoil.PermTokensWrite, Kinds: orgKinds, Own: true, Narrows: true}
+	OpEndPrevious = &Operation{Name: "end-previous-value", Permission: counterfoil.PermTokensWrite, Kinds: orgKinds, Own: true, Narrows: true}
 	OpRevokeToken = &Operation{Name: "revoke-token", Permission: counterfoil.PermTokensWrite, Kinds: orgKinds, Own: true, Narrows: true}
 
 	OpReadSelf   = &Operation{Name: "read-current-token", Kinds: allKinds}
@@ -31,6 +32,7 @@ var (
 	OpReadSystemToken   = &Operation{Name: "read-system-token", Permission: counterfoil.PermTokensRead, Kinds: systemKinds}
 	OpEditSystemToken   = &Operation{Name: "edit-system-token", Permission: counterfoil.PermTokensWrite, Kinds: systemKinds, Narrows: true}
 	OpRotateSystemToken = &Operation{Name: "rotate-system-token", Permission: counterfoil.PermTokensWrite, Kinds: systemKinds, Narrows: true}
+	OpEndSystemPrevious = &Operation{Name: "end-previous-system-value", Permission: counterfoil.PermTokensWrite, Kinds: systemKinds, Narrows: true}
 	OpRevokeSystemToken = &Operation{Name: "revoke-system-token", Permission: counterfoil.PermTokensWrite, Kinds: systemKinds, Narrows: true}
 
 	// OpVerify is asked by the faces of the check before they answer; the registry itself checks nothing for others.

@@ -76,7 +76,7 @@ func makeWorld(t *testing.T, s *fixture) world {
 		list, err := tx.Deliveries(w.webhook, "", "", 1)
 		return list[0].ID, err
 	})
-	if err := s.RecordUses(t.Context(), []Use{{Token: w.token, IP: marked, At: epoch, Count: 3}, {Token: w.token, IP: "192.0.2.1", At: epoch - 1, Count: 1}, {Token: w.token, IP: "203.0.113.1", At: epoch - 1, Count: 1}}); err != nil {
+	if err := s.RecordUses(t.Context(), []Use{{Token: w.token, IP: marked, At: epoch, Count: 3, Until: epoch + 9}, {Token: w.token, IP: "192.0.2.1", At: epoch - 1, Count: 1}, {Token: w.token, IP: "203.0.113.1", At: epoch - 1, Count: 1}}); err != nil {
 		t.Fatal(err)
 	}
 	return w

@@ -176,15 +176,15 @@ func testUses(t *testing.T, s *fixture) {
 	if u := last(); u != (Use{}) {
 		t.Errorf("never used, last used %+v", u)
 	}
-	note(Use{token.ID, "b", day(2) + 5, 3}, Use{token.ID, "a", day(2) + 7, 1}, Use{token.ID, "b", day(3) - 1, 4})
-	note(Use{token.ID, "", day(3), 1}, Use{revoked.ID, "a", day(3), 9}, Use{system.ID, "a", day(3), 9}, Use{tokenID(), "a", day(3), 9})
+	note(Use{token.ID, "b", day(2) + 5, 3, 0}, Use{token.ID, "a", day(2) + 7, 1, 0}, Use{token.ID, "b", day(3) - 1, 4, 0})
+	note(Use{token.ID, "", day(3), 1, 0}, Use{revoked.ID, "a", day(3), 9, 0}, Use{system.ID, "a", day(3), 9, 0}, Use{tokenID(), "a", day(3), 9, 0})
 	for _, c := range []struct {
 		use  Use
 		want Use
 	}{
-		{Use{token.ID, "older", day(3) - 1, 1}, Use{token.ID, "", day(3), 0}},
-		{Use{token.ID, "same", day(3), 1}, Use{token.ID, "same", day(3), 0}},
-		{Use{token.ID, "newer", day(3) + 1, 1}, Use{token.ID, "newer", day(3) + 1, 0}},
+		{Use{token.ID, "older", day(3) - 1, 1, 0}, Use{token.ID, "", day(3), 0, 0}},
+		{Use{token.ID, "same", day(3), 1, 0}, Use{token.ID, "same", day(3), 0, 0}},
+		{Use{token.ID, "newer", day(3) + 1, 1, 0}, Use{token.ID, "newer", day(3) + 1, 0, 0}},
 	} {
 		note(c.use)
 		if u := last(); u != c.want {
@@ -200,7 +200,7 @@ func testUses(t *testing.T, s *fixture) {
 	}
 	var many []Use
 	for i := range maxUseAddresses + 50 {
-		many = append(many, Use{token.ID, fmt.Sprintf("%03d", i), day(5), 2})
+		many = append(many, Use{token.ID, fmt.Sprintf("%03d", i), day(5), 2, 0})
 	}
 	note(many...)
 	note(many...)

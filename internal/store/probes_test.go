@@ -166,11 +166,12 @@ var probes = map[string]probe{
 		list, _, err := tx.Tokens(TokenFilter{Limit: 1000})
 		return list, err
 	}},
-	"Refusals":  {reads: func(tx *Tx, _ world) (any, error) { return tx.Refusals(RefusalFilter{Limit: 10}) }},
-	"Refusal":   {reads: func(tx *Tx, a world) (any, error) { return found(tx.Refusal(a.refusal)) }},
-	"LastUse":   {reads: func(tx *Tx, a world) (any, error) { return tx.LastUse(a.token) }},
-	"UsesSince": {reads: func(tx *Tx, _ world) (any, error) { return tx.UsesSince(counterfoil.KindPersonal, 0) }},
-	"UsesOf":    {reads: func(tx *Tx, a world) (any, error) { return tx.UsesOf(a.token, 0) }},
+	"Refusals":     {reads: func(tx *Tx, _ world) (any, error) { return tx.Refusals(RefusalFilter{Limit: 10}) }},
+	"Refusal":      {reads: func(tx *Tx, a world) (any, error) { return found(tx.Refusal(a.refusal)) }},
+	"PreviousUses": {reads: func(tx *Tx, a world) (any, error) { return tx.PreviousUses(a.token, epoch+9) }},
+	"LastUse":      {reads: func(tx *Tx, a world) (any, error) { return tx.LastUse(a.token) }},
+	"UsesSince":    {reads: func(tx *Tx, _ world) (any, error) { return tx.UsesSince(counterfoil.KindPersonal, 0) }},
+	"UsesOf":       {reads: func(tx *Tx, a world) (any, error) { return tx.UsesOf(a.token, 0) }},
 	"CountTokens": {reads: func(tx *Tx, a world) (any, error) {
 		c, err := tx.CountTokens(TokenFilter{Owner: a.owner}, tx.Now(), tx.Now())
 		return c.Active, err

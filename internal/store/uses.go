@@ -14,6 +14,9 @@ type Use struct {
 	IP    string // empty: no address was named
 	At    counterfoil.Instant
 	Count int64
+	// Until is when the grace of the value that was used ends, if that is the one before the last rotation; 0: it is the
+	// present value.
+	Until counterfoil.Instant
 }
 
 // dayMicros is the length of a use day, which begins at 00:00 UTC.
@@ -26,35 +29,19 @@ const maxUseAddresses = 100
 // RecordUses writes noted uses. It crosses organizations: it serves the check, which works on all of them.
 func (s *Store) RecordUses(ctx context.Context, uses []Use) error {
 	uses = slices.Clone(uses)
-	slices.SortFunc(uses, func(a, b Use) int { return cmp.Or(cmp.Compare(a.Token, b.Token), cmp.Compare(a.IP, b.IP)) }) // nodes that share some wait in one order
+	slices.SortFunc(uses, func(a, b Use) int {
+		return cmp.Or(cmp.Compare(a.Token, b.Token), cmp.Compare(a.IP, b.IP), cmp.Compare(a.Until, b.Until))
+	}) // nodes that share some wait in one order
 	return s.Update(ctx, "", ForTokens, func(tx *Tx) error {
 		for _, u := range uses {
 			_, err := tx.q.exec(`INSERT INTO token_uses (token, at, ip) VALUES ($1,$2,$3)
 				ON CONFLICT (token) DO UPDATE SET at = excluded.at, ip = excluded.ip WHERE token_uses.at <= excluded.at`, u.Token, int64(u.At), u.IP)
-			if err != nil {
-				return err
+			if err == nil {
+				err = tx.countUse(u)
 			}
-			day := int64(u.At) / dayMicros
-			add := "UPDATE token_use_days SET uses = uses + CAST($1 AS BIGINT) WHERE token=$2 AND day=$3 AND ip=$4"
-			n, err := tx.q.exec(add, u.Count, u.Token, day, u.IP)
-			if err != nil {
-				return err
+			if err == nil && u.Until != 0 {
+				err = tx.notePrevious(u)
 			}
-			if n == 1 {
-				continue
-			}
-			var addresses int64
-			if err := tx.q.row("SELECT COUNT(*) FROM token_use_days WHERE token=$1 AND day=$2", u.Token, day).Scan(&addresses); err != nil {
-				return err
-			}
-			if err := tx.notePlace(u); err != nil {
-				return err
-			}
-			if addresses >= maxUseAddresses {
-				u.IP = ""
-			}
-			_, err = tx.q.exec(`INSERT INTO token_use_days (token, day, ip, uses) VALUES ($1,$2,$3,$4)
-				ON CONFLICT (token, day, ip) DO UPDATE SET uses = token_use_days.uses + excluded.uses`, u.Token, day, u.IP, u.Count)
 			if err != nil {
 				return err
 			}
@@ -63,10 +50,36 @@ func (s *Store) RecordUses(ctx context.Context, uses []Use) error {
 	})
 }
 
-// PruneUses forgets refusals that were last seen before the given time, and use days that ended before the given time. It crosses organizations.
+// countUse adds a use to its day.
+func (tx *Tx) countUse(u Use) error {
+	day := int64(u.At) / dayMicros
+	n, err := tx.q.exec("UPDATE token_use_days SET uses = uses + CAST($1 AS BIGINT) WHERE token=$2 AND day=$3 AND ip=$4", u.Count, u.Token, day, u.IP)
+	if err != nil || n == 1 {
+		return err
+	}
+	var addresses int64
+	if err := tx.q.row("SELECT COUNT(*) FROM token_use_days WHERE token=$1 AND day=$2", u.Token, day).Scan(&addresses); err != nil {
+		return err
+	}
+	if err := tx.notePlace(u); err != nil {
+		return err
+	}
+	if addresses >= maxUseAddresses {
+		u.IP = ""
+	}
+	_, err = tx.q.exec(`INSERT INTO token_use_days (token, day, ip, uses) VALUES ($1,$2,$3,$4)
+		ON CONFLICT (token, day, ip) DO UPDATE SET uses = token_use_days.uses + excluded.uses`, u.Token, day, u.IP, u.Count)
+	return err
+}
+
+// PruneUses forgets refusals that were last seen before the given time, use days that ended before it, and uses of values
+// whose grace ended before it. It crosses organizations.
 func (s *Store) PruneUses(ctx context.Context, before counterfoil.Instant) error {
 	return s.Update(ctx, "", ForTokens, func(tx *Tx) error {
 		if _, err := tx.q.exec("DELETE FROM token_use_days WHERE day < $1", int64(before)/dayMicros); err != nil {
+			return err
+		}
+		if _, err := tx.q.exec("DELETE FROM previous_uses WHERE until < $1", int64(before)); err != nil {
 			return err
 		}
 		_, err := tx.q.exec("DELETE FROM refusals WHERE last_at < $1", int64(before))

@@ -11,7 +11,7 @@ import (
 // touches says which caches each operation that narrows can make stale. A change of a role acts through the organization's
 // rules: nobody's rights are remembered beyond them.
 var touches = map[string]string{
-	"edit-token": "token record", "rotate-token": "token record", "revoke-token": "token record", "revoke-current-token": "token record",
+	"edit-token": "token record", "rotate-token": "token record", "end-previous-value": "token record", "end-previous-system-value": "token record", "revoke-token": "token record", "revoke-current-token": "token record",
 	"edit-system-token": "token record", "rotate-system-token": "token record", "revoke-system-token": "token record",
 	"apply-catalogue": "catalogue",
 	"write-policy":    "organization rules", "edit-ip-filter": "organization rules", "delete-ip-filter": "",
@@ -50,6 +50,8 @@ var changes = []change{
 		narrow: edit("organization", counterfoil.Edit{IPFilter: ptr("office")}), widen: edit("organization", counterfoil.Edit{IPFilter: ptr("")})},
 	{op: registry.OpRotateToken, name: "the old value", stale: tokenRecord, token: "ann", want: revoked, narrow: rotate("ann")},
 	{op: registry.OpRotateToken, name: "an organization's", stale: tokenRecord, token: "organization", want: revoked, narrow: rotate("organization")},
+	{op: registry.OpEndPrevious, name: "personal", stale: tokenRecord, token: "ann", want: revoked, prepare: grace("ann"), narrow: finish("ann")},
+	{op: registry.OpEndPrevious, name: "organization", stale: tokenRecord, token: "organization", want: revoked, prepare: grace("organization"), narrow: finish("organization")},
 	{op: registry.OpRevokeToken, name: "personal", stale: tokenRecord, token: "ann", want: revoked, narrow: revoke("ann")},
 	{op: registry.OpRevokeToken, name: "organization", stale: tokenRecord, token: "organization", want: revoked, narrow: revoke("organization")},
 	{op: registry.OpRevokeToken, name: "integration", stale: tokenRecord, token: "integration", want: revoked, narrow: revoke("integration")},
@@ -61,6 +63,7 @@ var changes = []change{
 	{op: registry.OpEditSystemToken, name: "pause", stale: tokenRecord, token: "system", want: paused,
 		narrow: edit("system", counterfoil.Edit{Paused: ptr(true)}), widen: edit("system", counterfoil.Edit{Paused: ptr(false)})},
 	{op: registry.OpRotateSystemToken, name: "the old value", stale: tokenRecord, token: "system", want: revoked, narrow: rotate("system")},
+	{op: registry.OpEndSystemPrevious, name: "", stale: tokenRecord, token: "system", want: revoked, prepare: grace("system"), narrow: finish("system")},
 	{op: registry.OpRevokeSystemToken, name: "", stale: tokenRecord, token: "system", want: revoked, narrow: revoke("system")},
 
 	{op: registry.OpApplyCatalogue, name: "a permission is gone", stale: catalogue, token: "organization", want: missing,

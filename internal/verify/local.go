@@ -117,6 +117,21 @@ func (v *Verifier) catalogueFace(c *counterfoil.Catalogue) counterfoil.FactsCata
 // oldestUse is how long after it a use may still be told, in seconds.
 const oldestUse = 60 * 60
 
+// longestGrace is how long a value may outlive its rotation, in seconds.
+const longestGrace = 7 * 24 * 60 * 60
+
+// untilOf is when the grace of the value that was used ends; 0: it is the present one, or that is no time that a grace could end at.
+func untilOf(u counterfoil.VerifierUse, now counterfoil.Instant) counterfoil.Instant {
+	if u.PreviousUntil == nil {
+		return 0
+	}
+	until := counterfoil.At(*u.PreviousUntil)
+	if until < now.Plus(-oldestUse) || until > now.Plus(longestGrace) {
+		return 0
+	}
+	return until
+}
+
 // NoteUses notes uses that somebody else has accepted. Those of what is no token here are dropped.
 func (v *Verifier) NoteUses(ctx context.Context, uses []counterfoil.VerifierUse) error {
 	now := v.Now()
@@ -135,7 +150,7 @@ func (v *Verifier) NoteUses(ctx context.Context, uses []counterfoil.VerifierUse)
 		ip, _ := netip.ParseAddr(u.IP) // what is none is no address
 		at := min(max(counterfoil.At(u.LastAt), now.Plus(-oldestUse)), now)
 		v.touch.mu.Lock()
-		v.touch.add(useKey{id, ip.Unmap().WithZone("")}, useSum{at, max(u.Count, 1)})
+		v.touch.add(useKey{id, ip.Unmap().WithZone(""), untilOf(u, now)}, useSum{at, max(u.Count, 1)})
 		v.touch.mu.Unlock()
 	}
 	return nil

@@ -12,11 +12,11 @@ import (
 func TestNotesFold(t *testing.T) {
 	notes := &touch{most: 10, pending: map[useKey]useSum{}}
 	id, one, two := [12]byte{1}, netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
-	notes.note(id, one, 20)
-	notes.note(id, two, 5)
-	notes.note(id, one, 10)
+	notes.note(useKey{id: id, ip: one}, 20)
+	notes.note(useKey{id: id, ip: two}, 5)
+	notes.note(useKey{id: id, ip: one}, 10)
 	notes.fold()
-	notes.note(id, one, 15)
+	notes.note(useKey{id: id, ip: one}, 15)
 	notes.fold()
 	uses, _, dropped := notes.take(10)
 	if len(uses) != 2 || dropped != 0 {
@@ -37,10 +37,10 @@ func TestNotesAreBounded(t *testing.T) {
 	notes := &touch{most: 3, pending: map[useKey]useSum{}}
 	id := [12]byte{1}
 	for range touchShardEnd + 5 {
-		notes.note(id, netip.Addr{}, 1)
+		notes.note(useKey{id: id, ip: netip.Addr{}}, 1)
 	}
 	for n := range byte(10) {
-		notes.note([12]byte{2, 6: n}, netip.Addr{}, 1)
+		notes.note(useKey{id: [12]byte{2, 6: n}, ip: netip.Addr{}}, 1)
 	}
 	notes.fold()
 	uses, _, dropped := notes.take(100)
@@ -53,7 +53,7 @@ func TestNotesAreBounded(t *testing.T) {
 	}
 	for round := range 20 { // the space of notes is used again and again
 		for range touchShardEnd {
-			notes.note(id, netip.Addr{}, 1)
+			notes.note(useKey{id: id, ip: netip.Addr{}}, 1)
 		}
 		notes.fold()
 		notes.take(100)

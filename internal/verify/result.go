@@ -155,6 +155,14 @@ func (r *Result) OwnerUser() string {
 	return r.owner.member.UserID
 }
 
+// grace is when the presented value ends, if that is the one before the last rotation; else 0.
+func (r *Result) grace() counterfoil.Instant {
+	if r.Match == counterfoil.MatchPrevious && r.entry.more != nil {
+		return r.entry.more.previousUntil
+	}
+	return 0
+}
+
 // Presented returns the digest of the presented value, as the token's record has it, and the id of its key.
 func (r *Result) Presented() (keyID uint8, digest secret.Digest) {
 	switch {

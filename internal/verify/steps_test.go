@@ -49,6 +49,21 @@ func rotate(token string) func(*organization) error {
 	}
 }
 
+// grace rotates a token and leaves its old value good; finish ends that.
+func grace(token string) func(*organization) error {
+	return func(o *organization) error {
+		_, err := o.rotated(token, 600)
+		return err
+	}
+}
+
+func finish(token string) func(*organization) error {
+	return func(o *organization) error {
+		_, err := o.registry.EndPreviousValue(context.Background(), registry.Operator(), o.of(token), o.tokens[token].Token.ID, 0)
+		return err
+	}
+}
+
 // rotated makes a new value and keeps the old one for the grace, in seconds.
 func (o *organization) rotated(token string, grace int64) (counterfoil.Rotated, error) {
 	return o.registry.RotateToken(context.Background(), registry.Operator(), o.of(token), o.tokens[token].Token.ID, grace)

@@ -48,8 +48,9 @@ type noted struct {
 }
 
 type useKey struct {
-	id [12]byte
-	ip netip.Addr
+	id    [12]byte
+	ip    netip.Addr
+	until counterfoil.Instant // of the value before the last rotation; see store.Use
 }
 
 type useSum struct {
@@ -80,12 +81,12 @@ func (t *touch) stop() {
 	t.v.FlushUses()
 }
 
-func (t *touch) note(id [12]byte, ip netip.Addr, at counterfoil.Instant) {
-	s := &t.shards[(id[6]^id[7]<<3)%16]
+func (t *touch) note(k useKey, at counterfoil.Instant) {
+	s := &t.shards[(k.id[6]^k.id[7]<<3)%16]
 	s.mu.Lock()
 	n := len(s.uses) + 1
 	if n <= touchShardEnd {
-		s.uses = append(s.uses, noted{useKey{id, ip}, at})
+		s.uses = append(s.uses, noted{k, at})
 	} else {
 		s.dropped++
 	}
@@ -167,7 +168,9 @@ func (t *touch) take(n int) (uses []store.Use, keys []useKey, dropped int64) {
 	dropped, t.dropped = t.dropped, 0
 	if len(t.order) == 0 {
 		t.order = slices.AppendSeq(t.order, maps.Keys(t.pending))
-		slices.SortFunc(t.order, func(a, b useKey) int { return cmp.Or(bytes.Compare(a.id[:], b.id[:]), a.ip.Compare(b.ip)) })
+		slices.SortFunc(t.order, func(a, b useKey) int {
+			return cmp.Or(bytes.Compare(a.id[:], b.id[:]), a.ip.Compare(b.ip), cmp.Compare(a.until, b.until))
+		})
 	}
 	for len(t.order) > 0 && len(keys) < n {
 		k := t.order[0]
@@ -176,7 +179,7 @@ func (t *touch) take(n int) (uses []store.Use, keys []useKey, dropped int64) {
 		if !there {
 			continue // what could not be written comes back with the next order
 		}
-		u := store.Use{Token: tokenID(k.id), At: sum.at, Count: sum.count}
+		u := store.Use{Token: tokenID(k.id), At: sum.at, Count: sum.count, Until: k.until}
 		if k.ip.IsValid() {
 			u.IP = k.ip.String()
 		}

@@ -141,7 +141,7 @@ func (v *Verifier) verify(ctx context.Context, q *Request) (Result, error) {
 	r.now = now
 	r.Code = judge.Use(&record, holder, &r.rules.Rules, &attempt, now, nil)
 	if r.Code == counterfoil.CodeOK {
-		v.touch.note(r.id, attempt.IP, now)
+		v.touch.note(useKey{r.id, attempt.IP, r.grace()}, now)
 	} else {
 		r.Reference = v.noted.note(&r, q, now)
 	}
