@@ -17,6 +17,8 @@ type tokenCmd struct {
 	Show    tokenShowCmd[inOrganization]   `cmd:"" help:"Show a token."`
 	Edit    tokenEditCmd                   `cmd:"" help:"Change a token's name, permissions, expiry or IP filter. Its value stays."`
 	Rotate  tokenRotateCmd[inOrganization] `cmd:"" help:"Give a token a new value, printed this once. Its id stays."`
+	Old     tokenOldCmd[inOrganization]    `cmd:"" help:"Show who still uses the value before the last rotation."`
+	Finish  tokenFinishCmd[inOrganization] `cmd:"" help:"End the value before the last rotation, before its grace does."`
 	Pause   tokenPauseCmd[inOrganization]  `cmd:"" help:"Refuse a token until it is resumed."`
 	Resume  tokenResumeCmd[inOrganization] `cmd:"" help:"Accept a paused token again."`
 	Revoke  tokenRevokeCmd[inOrganization] `cmd:"" help:"End a token, for good."`
@@ -29,6 +31,8 @@ type systemTokenCmd struct {
 	Show   tokenShowCmd[inInstance]   `cmd:"" help:"Show a system token."`
 	Edit   systemTokenEditCmd         `cmd:"" help:"Change a system token's name, permissions or expiry. Its value stays."`
 	Rotate tokenRotateCmd[inInstance] `cmd:"" help:"Give a system token a new value, printed this once. Its id stays."`
+	Old    tokenOldCmd[inInstance]    `cmd:"" help:"Show who still uses the value before the last rotation."`
+	Finish tokenFinishCmd[inInstance] `cmd:"" help:"End the value before the last rotation, before its grace does."`
 	Pause  tokenPauseCmd[inInstance]  `cmd:"" help:"Refuse a system token until it is resumed."`
 	Resume tokenResumeCmd[inInstance] `cmd:"" help:"Accept a paused system token again."`
 	Revoke tokenRevokeCmd[inInstance] `cmd:"" help:"End a system token, for good."`

@@ -18,6 +18,7 @@ type tokenView struct {
 	titles []counterfoil.Permission // of what it holds and, of what it could hold, what it does not
 	uses   []registry.TokenUse
 	past   *tokenHistory // nil: not for this person
+	old    counterfoil.PreviousValue
 }
 
 // without is what the token could hold and does not.
@@ -32,11 +33,15 @@ func (v *visit) findToken() (*counterfoil.Token, error) {
 }
 
 func (v *visit) token() error {
+	old, err := v.c.Registry.PreviousValue(v.r.Context(), v.caller(), v.org(), v.r.PathValue("id")) // first: it has uses written, of which the others tell
+	if err != nil {
+		return err
+	}
 	t, err := v.findToken()
 	if err != nil {
 		return err
 	}
-	show := &tokenView{Token: t, shelf: shelfOf(t)}
+	show := &tokenView{Token: t, shelf: shelfOf(t), old: old}
 	if show.uses, err = v.c.Registry.TokenUses(v.r.Context(), v.caller(), v.org(), t.ID); err != nil {
 		return err
 	}

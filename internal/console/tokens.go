@@ -16,6 +16,8 @@ func tokenPages() []page {
 		{method: post, path: "/o/{org}/tokens/{id}/edit", who: member, show: (*visit).saveToken},
 		{method: get, path: "/o/{org}/tokens/{id}/rotate", who: member, fresh: true, show: (*visit).askRotate},
 		{method: post, path: "/o/{org}/tokens/{id}/rotate", who: member, fresh: true, show: (*visit).rotate},
+		{method: get, path: "/o/{org}/tokens/{id}/finish", who: member, show: (*visit).askFinish},
+		{method: post, path: "/o/{org}/tokens/{id}/finish", who: member, show: (*visit).finish},
 		{method: post, path: "/o/{org}/tokens/{id}/pause", who: member, show: (*visit).pause},
 		{method: get, path: "/o/{org}/tokens/{id}/revoke", who: member, show: (*visit).askRevoke},
 		{method: post, path: "/o/{org}/tokens/{id}/revoke", who: member, show: (*visit).revoke},
