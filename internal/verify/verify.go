@@ -89,31 +89,16 @@ type Request struct {
 	About string
 	// Strict has everything read from the database, as it is at one moment after the call, and nothing from memory.
 	Strict bool
+
+	traced bool // its span has begun
 }
 
 // Verify judges one use of a presented token. An error means that the system failed and nobody is let in; whatever
 // string is presented is a question with an answer. With a warm cache it allocates nothing.
 func (v *Verifier) Verify(ctx context.Context, q *Request) (Result, error) {
-	if v.Tracer != nil {
-		return v.traced(ctx, q)
+	if v.Tracer != nil && !q.traced {
+		return v.traced(ctx, *q)
 	}
-	return v.verify(ctx, q)
-}
-
-func (v *Verifier) traced(ctx context.Context, q *Request) (Result, error) {
-	ctx, span := v.Tracer.Child(ctx, "check")
-	r, err := v.verify(ctx, q)
-	code := r.Code
-	if err != nil {
-		code = counterfoil.CodeUnavailable
-		span.Failed()
-	}
-	span.Checked(string(q.Audience), string(code), q.Strict)
-	span.End()
-	return r, err
-}
-
-func (v *Verifier) verify(ctx context.Context, q *Request) (Result, error) {
 	parsed, ok := secret.Parse(q.Token)
 	if !ok {
 		return Result{Code: counterfoil.CodeInvalidToken}, nil
@@ -146,6 +131,21 @@ func (v *Verifier) verify(ctx context.Context, q *Request) (Result, error) {
 		r.Reference = v.noted.note(&r, q, now)
 	}
 	return r, nil
+}
+
+// traced is Verify below a span.
+func (v *Verifier) traced(ctx context.Context, q Request) (Result, error) {
+	ctx, span := v.Tracer.Child(ctx, "check")
+	defer span.End()
+	q.traced = true
+	r, err := v.Verify(ctx, &q)
+	code := r.Code
+	if err != nil {
+		code = counterfoil.CodeUnavailable
+		span.Failed()
+	}
+	span.Checked(string(q.Audience), string(code), q.Strict)
+	return r, err
 }
 
 // CacheStats tells how many tokens are remembered, and how often a check found its token there or had to ask.
