@@ -99,7 +99,7 @@ var explanations = map[counterfoil.Code]explanation{
 		"Another one already has the name, slug or e-mail address that you gave, where it must be unique.",
 		"Choose another, or edit the one that exists. If this was a retry, send an Idempotency-Key, so that repeating a request is harmless."},
 	counterfoil.CodeInUse: {
-		"What you want to change or delete is still needed: members hold the role, tokens or a policy use the IP filter, or it is built in.",
+		"What you want to change or delete is still needed: members hold the role, tokens or a policy use the IP filter, it is built in, or the old value of a token was used so lately.",
 		"Release it first; the detail says who holds it. Built-in roles, and those of the catalogue, are not changed here."},
 	counterfoil.CodeLastOwner: {
 		"The member is the organization's last owner. Removing, suspending or demoting them would leave nobody in charge.",
