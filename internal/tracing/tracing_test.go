@@ -225,3 +225,33 @@ func TestOff(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// BenchmarkRequest is what a request with its check costs beside itself: without a Tracer, with one that records nothing of
+// it, and recorded. What is sent goes nowhere.
+func BenchmarkRequest(b *testing.B) {
+	c := otlptest.New(b)
+	c.Refuse(true)
+	b.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", c.URL)
+	for _, sampler := range []string{"", "always_off", "always_on"} {
+		b.Run("sampler="+sampler, func(b *testing.B) {
+			var tracer *Tracer
+			if sampler != "" {
+				b.Setenv("OTEL_TRACES_SAMPLER", sampler)
+				var err error
+				if tracer, err = Open(b.Context(), "", slog.New(slog.DiscardHandler)); err != nil {
+					b.Fatal(err)
+				}
+				defer tracer.Close(b.Context())
+			}
+			asked := request("GET")
+			b.ReportAllocs()
+			for b.Loop() {
+				r, span := tracer.Request(asked)
+				_, check := tracer.Child(r.Context(), "check")
+				check.Checked("product", "ok", false)
+				check.End()
+				span.Answered(r, 200, "id")
+			}
+		})
+	}
+}
