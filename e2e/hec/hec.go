@@ -1,7 +1,7 @@
 //go:build hec
 
-// Command hec is the OpenTelemetry collector's Splunk HEC receiver and nothing else: it appends each event that it takes to a
-// file, as a line of JSON, before it answers. The build tag keeps its many dependencies away from vet and the other tools; the
+// Command hec is the OpenTelemetry collector's Splunk HEC receiver, or its receiver of traces, and nothing else: it appends each
+// event or span that it takes to a file, as a line of JSON, before it answers. The build tag keeps its many dependencies away from vet and the other tools; the
 // test builds it.
 package main
 
@@ -28,7 +28,13 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1], os.Args[2], os.Args[3], os.Args[4] == "ack"); err != nil {
+	var err error
+	if os.Args[1] == "traces" {
+		err = runTraces(os.Args[2], os.Args[3])
+	} else {
+		err = run(os.Args[1], os.Args[2], os.Args[3], os.Args[4] == "ack")
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
