@@ -78,6 +78,16 @@ func testCanaries(t *testing.T, databaseURL string) {
 	if n := strings.Count(a.logs(), "msg=request "); n < 1000 {
 		t.Errorf("the log tells of %d requests: it is not one at debug level", n)
 	}
+	var all bytes.Buffer
+	for _, n := range a.needles {
+		all.Write(n.text)
+	}
+	found := a.find(all.Bytes())
+	for _, n := range a.needles {
+		if _, ok := found[n.place]; !ok {
+			t.Errorf("what was planted as %s would not be found", n.place)
+		}
+	}
 	t.Logf("%d needles", len(a.needles))
 }
 
@@ -166,11 +176,38 @@ func (a *aviary) search(when string) {
 // look reports each place whose canary is in text, once.
 func (a *aviary) look(where string, text []byte) {
 	a.t.Helper()
-	last := ""
+	for place, i := range a.find(text) {
+		a.t.Errorf("%s holds what was planted as %s: …%q…", where, place, text[max(0, i-120):min(len(text), i+20)])
+	}
+}
+
+// find returns the places whose canaries are in text, and where. It reads text once, for all needles.
+func (a *aviary) find(text []byte) map[string]int {
+	const known = 4 // bytes at its start that a needle is known by
+	next := func(key uint32, b byte) uint32 { return key<<8 | uint32(b) }
+	hash := func(key uint32) uint32 { return key * 2654435761 >> 16 }
+	var any [1 << 16]bool // by hash, whether a needle starts so
+	starts := map[uint32][]needle{}
 	for _, n := range a.needles {
-		if i := bytes.Index(text, n.text); i >= 0 && n.place != last {
-			last = n.place
-			a.t.Errorf("%s holds what was planted as %s: …%q…", where, n.place, text[max(0, i-120):min(len(text), i+20)])
+		key := uint32(0)
+		for _, b := range n.text[:known] {
+			key = next(key, b)
+		}
+		any[hash(key)] = true
+		starts[key] = append(starts[key], n)
+	}
+	found := map[string]int{}
+	key := uint32(0)
+	for i, b := range text {
+		if key = next(key, b); i < known-1 || !any[hash(key)] {
+			continue
+		}
+		at := i - (known - 1)
+		for _, n := range starts[key] {
+			if _, told := found[n.place]; !told && bytes.HasPrefix(text[at:], n.text) {
+				found[n.place] = at
+			}
 		}
 	}
+	return found
 }
