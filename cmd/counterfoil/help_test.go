@@ -13,6 +13,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
+const golden = "testdata/help.golden"
+
 var update = flag.Bool("update", false, "write the golden files")
 
 // TestHelp compares the help of every verb with testdata/help.golden, which is what people read.
@@ -32,7 +34,6 @@ func TestHelp(t *testing.T) {
 	}
 	walk(newParser(&session{out: io.Discard, err: io.Discard}, new(cli)).Model.Node)
 
-	const golden = "testdata/help.golden"
 	if *update {
 		if err := os.WriteFile(golden, all.Bytes(), 0o644); err != nil {
 			t.Fatal(err)

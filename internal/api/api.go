@@ -42,7 +42,7 @@ type API struct {
 	Config
 	routes  []route
 	schemas huma.Registry
-	openAPI []byte
+	openAPI func() ([]byte, error) // made when it is first asked for
 
 	gate     gateway.Gate
 	waiting  places        // long polls and streams of activity

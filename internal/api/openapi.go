@@ -50,9 +50,8 @@ func (a *API) describe() error {
 		}
 	}
 	a.allowNull()
-	var err error
-	a.openAPI, err = json.Marshal(doc)
-	return err
+	a.openAPI = sync.OnceValues(func() ([]byte, error) { return json.Marshal(doc) })
+	return nil
 }
 
 // allowNull says of every member that is a pointer to an object that it may be null, which the generator leaves out.
@@ -222,7 +221,12 @@ func headerParam(name, doc string) *huma.Param {
 	return &huma.Param{Name: name, In: "header", Description: doc, Schema: &huma.Schema{Type: huma.TypeString}}
 }
 
-func (a *API) serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
+func (a *API) serveOpenAPI(w http.ResponseWriter, r *http.Request) {
+	text, err := a.openAPI()
+	if err != nil {
+		web.WriteProblem(w, r, err)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(a.openAPI)
+	_, _ = w.Write(text)
 }
