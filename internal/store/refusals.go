@@ -6,7 +6,7 @@ import (
 	"github.com/counterfoil/counterfoil"
 )
 
-// Refusal is what was noted of refused checks, folded by token, code and address within a minute.
+// Refusal is what was noted of refused checks, folded by token, code, address and what was asked for within a minute.
 type Refusal struct {
 	ID, Organization, Token string
 	Code                    counterfoil.Code

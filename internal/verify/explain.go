@@ -42,7 +42,7 @@ func (n *refusals) explain(r *Result, q *Request, now counterfoil.Instant) *refu
 	if err != nil {
 		steps = []byte("[]")
 	}
-	out := &refusal{name: r.entry.name, closes: now.Plus(refusalWindow), dirty: true, Refusal: store.Refusal{
+	out := &refusal{dirty: true, Refusal: store.Refusal{
 		ID: store.NewID("ref"), Organization: r.entry.home.org.id, Token: tokenID(r.id), Code: r.Code, Permissions: kept,
 		FirstAt: now, LastAt: now, Count: 1, Trace: string(steps),
 	}}

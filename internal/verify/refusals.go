@@ -3,7 +3,9 @@ package verify
 import (
 	"context"
 	"encoding/json"
+	"hash/maphash"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -11,18 +13,20 @@ import (
 	"github.com/counterfoil/counterfoil/internal/store"
 )
 
-// refusals notes refused checks of proven tokens, folded by token, code and address within a minute, so that a flood
-// costs one row and one event a minute (P9). The first of each is explained with the judgement's trace on; all of them
-// share its reference.
+// refusals notes refused checks of proven tokens. Those of a token, with one code and from one address, within a minute are
+// a fold, which leaves one event, so that a flood costs one a minute (P9). Within it each thing that was asked for and is
+// missing has a row and a reference of its own; the first check of a row is explained with the judgement's trace on.
 type refusals struct {
 	v    *Verifier
 	most int
+	seed maphash.Seed
 	quit chan struct{}
 	done sync.WaitGroup
 
-	mu   sync.Mutex // guards what follows, and the refusals
-	open map[refusalKey]*refusal
-	over []*refusal // their window is over; they wait to be written for the last time
+	mu   sync.Mutex // guards what follows, and the folds
+	rows int        // in open and over
+	open map[refusalKey]*fold
+	over []*fold // their window is over; they wait to be written for the last time
 
 	write sync.Mutex // held by the one who writes
 }
@@ -33,22 +37,29 @@ type refusalKey struct {
 	ip   netip.Addr
 }
 
+type fold struct {
+	rows   map[uint64]*refusal // by what was asked for
+	first  *refusal
+	name   string // the token's
+	count  int64  // of all rows, and of what got no row
+	closes counterfoil.Instant
+}
+
 type refusal struct {
 	store.Refusal
-	name   string
-	closes counterfoil.Instant
-	dirty  bool // counted since it was last written
+	dirty bool // counted since it was last written
 }
 
 const (
 	refusalWindow = 60 // seconds
 	refusalEvery  = time.Second
-	maxRefusals   = 20_000 // that may be open or wait; further ones get no reference
+	maxRefusals   = 20_000 // rows that may be open or wait; further refusals get no reference
+	maxAsked      = 20     // rows a fold; further refusals get no reference, but are counted
 	refusalChunk  = 100    // rows a transaction
 )
 
 func (n *refusals) start(v *Verifier) {
-	n.v, n.most, n.open, n.quit = v, maxRefusals, map[refusalKey]*refusal{}, make(chan struct{})
+	n.v, n.most, n.seed, n.open, n.quit = v, maxRefusals, maphash.MakeSeed(), map[refusalKey]*fold{}, make(chan struct{})
 	n.done.Go(n.run)
 }
 
@@ -73,37 +84,83 @@ func (n *refusals) run() {
 
 // note counts a refusal and returns its reference; empty when too many are open.
 func (n *refusals) note(r *Result, q *Request, now counterfoil.Instant) string {
-	key := refusalKey{r.id, r.Code, q.IP}
-	if id, ok := n.count(key, now); ok {
+	key, asked := refusalKey{r.id, r.Code, q.IP}, n.asked(r, q)
+	n.mu.Lock()
+	id, ok := n.count(key, asked, now)
+	n.mu.Unlock()
+	if ok {
 		return id
 	}
 	first := n.explain(r, q, now)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if id, ok := n.countLocked(key, now); ok {
+	if id, ok := n.count(key, asked, now); ok {
 		return id
 	}
-	n.open[key] = first
+	f := n.open[key]
+	if f == nil {
+		f = &fold{rows: map[uint64]*refusal{}, first: first, name: r.entry.name, closes: now.Plus(refusalWindow)}
+		n.open[key] = f
+	}
+	f.rows[asked] = first
+	f.count++
+	n.rows++
 	return first.ID
 }
 
-// count adds to the refusal that is open under key; false: there is none.
-func (n *refusals) count(key refusalKey, now counterfoil.Instant) (reference string, ok bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.countLocked(key, now)
+// asked tells apart what was asked for, where that is why it was refused: the permissions by name, and those that open the
+// endpoint, or the endpoint that the catalogue does not list.
+func (n *refusals) asked(r *Result, q *Request) uint64 {
+	if r.Code != counterfoil.CodeMissingPermission {
+		return 0
+	}
+	var h maphash.Hash
+	h.SetSeed(n.seed)
+	part := func(text string) {
+		_, _ = h.WriteString(text) // it never fails
+		_ = h.WriteByte(0)
+	}
+	for _, name := range q.Permissions {
+		part(name)
+	}
+	if q.Path == "" {
+		return h.Sum64()
+	}
+	part("endpoint")
+	openers, listed := r.rules.Catalogue.Opens(q.Method, q.Path)
+	for _, name := range openers {
+		part(name)
+	}
+	if !listed {
+		path, _, _ := strings.Cut(q.Path, "?")
+		part(q.Method)
+		part(path)
+	}
+	return h.Sum64()
 }
 
-func (n *refusals) countLocked(key refusalKey, now counterfoil.Instant) (reference string, ok bool) {
-	if r := n.open[key]; r != nil && now < r.closes {
+// count adds to the row that is open under key for what was asked; false: there is none, and there may be one. Hold mu.
+func (n *refusals) count(key refusalKey, asked uint64, now counterfoil.Instant) (reference string, ok bool) {
+	f := n.open[key]
+	if f != nil && now >= f.closes {
+		delete(n.open, key)
+		n.over = append(n.over, f)
+		f = nil
+	}
+	if f == nil {
+		return "", n.rows >= n.most
+	}
+	if r := f.rows[asked]; r != nil {
+		f.count++
 		r.Count++
 		r.LastAt, r.dirty = max(r.LastAt, now), true
 		return r.ID, true
-	} else if r != nil {
-		delete(n.open, key)
-		n.over = append(n.over, r)
 	}
-	return "", len(n.open)+len(n.over) >= n.most
+	if len(f.rows) >= maxAsked || n.rows >= n.most {
+		f.count++
+		return "", true
+	}
+	return "", false
 }
 
 // FlushRefusals writes what was noted until now, so that every reference given out can be opened.
@@ -115,11 +172,17 @@ func (n *refusals) flush(all bool) {
 	defer n.write.Unlock()
 	over, dirty := n.gather(all)
 	for len(over) > 0 {
-		chunk := over[:min(len(over), refusalChunk)]
-		if !n.save(chunk, true) {
+		end, rows := 0, 0
+		for ; end < len(over) && rows < refusalChunk; end++ {
+			rows += len(over[end].rows)
+		}
+		if !n.save(nil, over[:end]) {
 			break
 		}
-		over = over[len(chunk):]
+		over = over[end:]
+		n.mu.Lock()
+		n.rows -= rows
+		n.mu.Unlock()
 	}
 	if len(over) > 0 {
 		n.mu.Lock()
@@ -136,7 +199,7 @@ func (n *refusals) flush(all bool) {
 			rows = append(rows, &row)
 		}
 		n.mu.Unlock()
-		if !n.save(rows, false) {
+		if !n.save(rows, nil) {
 			n.mu.Lock()
 			for _, r := range dirty[:len(rows)] {
 				r.dirty = true
@@ -148,52 +211,63 @@ func (n *refusals) flush(all bool) {
 	}
 }
 
-// gather takes the refusals whose window is over, which nobody counts any more, and finds those that are open and dirty.
-func (n *refusals) gather(all bool) (over, dirty []*refusal) {
+// gather takes the folds whose window is over, which nobody counts any more, and finds the rows that are open and dirty.
+func (n *refusals) gather(all bool) (over []*fold, dirty []*refusal) {
 	now := n.v.Now()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for key, r := range n.open {
-		switch {
-		case all || now >= r.closes:
+	for key, f := range n.open {
+		if all || now >= f.closes {
 			delete(n.open, key)
-			n.over = append(n.over, r)
-		case r.dirty:
-			dirty = append(dirty, r)
+			n.over = append(n.over, f)
+			continue
+		}
+		for _, r := range f.rows {
+			if r.dirty {
+				dirty = append(dirty, r)
+			}
 		}
 	}
 	over, n.over = n.over, nil
 	return over, dirty
 }
 
-// save writes rows and, when they are over, their events. It crosses organizations: each row is written in its own.
-func (n *refusals) save(rows []*refusal, over bool) bool {
+// save writes rows, and folds that are over with their events. It crosses organizations: each is written in its own.
+func (n *refusals) save(rows []*refusal, over []*fold) bool {
 	err := n.v.Store.Update(context.Background(), "", store.ForTokens, func(tx *store.Tx) error {
 		for _, r := range rows {
-			err := tx.In(r.Organization, func(tx *store.Tx) error { return r.save(tx, over) })
-			if err != nil {
+			if err := tx.In(r.Organization, func(tx *store.Tx) error { return tx.SaveRefusal(r.Refusal) }); err != nil {
+				return err
+			}
+		}
+		for _, f := range over {
+			if err := tx.In(f.first.Organization, f.save); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		n.v.Logger.Warn("writing refused checks; they are kept and tried again", "refusals", len(rows), "error", err)
+		n.v.Logger.Warn("writing refused checks; they are kept and tried again", "refusals", len(rows)+len(over), "error", err)
 	}
 	return err == nil
 }
 
-func (r *refusal) save(tx *store.Tx, over bool) error {
-	if err := tx.SaveRefusal(r.Refusal); err != nil || !over {
-		return err
+// save writes the rows for the last time, and the event, whose reference is the first of theirs.
+func (f *fold) save(tx *store.Tx) error {
+	for _, r := range f.rows {
+		if err := tx.SaveRefusal(r.Refusal); err != nil {
+			return err
+		}
 	}
-	metadata, err := json.Marshal(map[string]any{"code": r.Code, "ip_address": r.IP, "count": r.Count, "reference": r.ID})
+	r := f.first
+	metadata, err := json.Marshal(map[string]any{"code": r.Code, "ip_address": r.IP, "count": f.count, "reference": r.ID})
 	if err != nil {
 		return err
 	}
 	tx.Append(counterfoil.Event{
 		Type: "tokens", Action: "token_refused", Actor: counterfoil.Actor{Kind: "token", ID: r.Token, TokenID: r.Token, IP: r.IP},
-		Target: counterfoil.Target{Kind: "token", ID: r.Token, Name: r.name}, Initiator: "check", Metadata: metadata,
+		Target: counterfoil.Target{Kind: "token", ID: r.Token, Name: f.name}, Initiator: "check", Metadata: metadata,
 	})
 	return nil
 }

@@ -80,6 +80,54 @@ func TestRefusalsAreBounded(t *testing.T) {
 	}
 }
 
+// TestRefusalsOfOnePermissionEach asks one token, from one address and within a minute, for one thing after another: each
+// reference tells of its own, up to a bound, and the log has one event that counts them all.
+func TestRefusalsOfOnePermissionEach(t *testing.T) {
+	o := start(t, store.Config{Dir: t.TempDir()}, nil).organization()
+	const most = 20
+	o.must(edit("organization", counterfoil.Edit{Permissions: &[]string{"devices:read"}})(o))
+	ask := func(permissions ...string) string {
+		a := reading()
+		a.Permissions = permissions
+		return o.refuse("organization", a)
+	}
+	one, two, both := ask("devices:none"), ask("devices:nil"), ask("devices:none", "devices:nil")
+	unlisted, other := o.refuse("organization", at("GET", "/nowhere/1?x=1")), o.refuse("organization", at("GET", "/nowhere/2"))
+	closed, again := o.refuse("organization", at("PUT", "/api/devices/7")), o.refuse("organization", at("PUT", "/api/devices/8"))
+	if closed != again || closed == "" {
+		t.Errorf("two devices need the same permission, but have the references %q and %q", closed, again)
+	}
+	if same := o.refuse("organization", at("GET", "/nowhere/1?x=2")); same != unlisted {
+		t.Error("a query makes another reference of the same endpoint")
+	}
+	o.FlushRefusals()
+	for reference, want := range map[string]string{one: "devices:none", two: "devices:nil", both: "devices:nil devices:none", unlisted: "", other: "", closed: ""} {
+		got, ok := o.open(reference)
+		if asked := strings.Join(got.Asked, " "); !ok || asked != want {
+			t.Errorf("a reference opens with %q asked for, want %q", asked, want)
+		}
+	}
+	if got, _ := o.open(other); got.Endpoint != "GET /nowhere/2" || got.Count != 1 {
+		t.Errorf("the other endpoint is told as %q, %d times", got.Endpoint, got.Count)
+	}
+	for i := 6; i < most; i++ {
+		if ask(fmt.Sprintf("p:%d", i)) == "" {
+			t.Errorf("thing %d has no reference", i)
+		}
+	}
+	if ask("p:over") != "" {
+		t.Error("the bound is not kept")
+	}
+	o.later(time.Minute)
+	o.FlushRefusals()
+	if events := o.refusedEvents("organization"); len(events) != 1 || events[0].Count != 6+2+14+1 || events[0].Reference != one {
+		t.Errorf("the minute has left %+v", events)
+	}
+	if ask("p:over") == "" {
+		t.Error("the next minute has no reference")
+	}
+}
+
 // TestNoRefusalIsLost counts many refusals at once while windows close, everything is flushed and at last all is closed:
 // the events together tell them all, and each reference once.
 func TestNoRefusalIsLost(t *testing.T) {
