@@ -1,7 +1,9 @@
 package client
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -96,31 +98,68 @@ func peer(r *http.Request) netip.Addr {
 	return ip.Unmap().WithZone("")
 }
 
-// refuse answers with a problem.
+// titles are the service's.
+var titles = map[counterfoil.Code]string{
+	counterfoil.CodeMultipleCredentials:   "The request carries two different credentials",
+	counterfoil.CodeMissingCredentials:    "The request carries no token",
+	counterfoil.CodeInvalidToken:          "The token is not valid",
+	counterfoil.CodeTokenExpired:          "The token has expired",
+	counterfoil.CodeTokenRevoked:          "The token was revoked",
+	counterfoil.CodeTokenPaused:           "The token is paused",
+	counterfoil.CodeMissingPermission:     "The token lacks a permission",
+	counterfoil.CodeIPNotAllowed:          "The client address is not allowed",
+	counterfoil.CodeKindDisabled:          "The organization does not allow this kind of token",
+	counterfoil.CodeMaxLifetimeExceeded:   "The token is older than the organization allows",
+	counterfoil.CodeOrganizationSuspended: "The organization is suspended",
+	counterfoil.CodeOwnerInactive:         "The owner of the token is not active",
+	counterfoil.CodeWrongAudience:         "The token is for another API",
+	counterfoil.CodeWrongDataCenter:       "The token belongs to another data center",
+	counterfoil.CodeUnavailable:           "Unavailable for the moment",
+}
+
+// refusalBody is the problem of a refusal, with the members of the service's own.
+type refusalBody struct {
+	Type      string           `json:"type"`
+	Title     string           `json:"title"`
+	Status    int              `json:"status"`
+	Code      counterfoil.Code `json:"code"`
+	Detail    string           `json:"detail"`
+	RequestID string           `json:"request_id"`
+	Reference string           `json:"reference,omitempty"`
+}
+
+// refuse answers with a problem. Its request id is what X-Request-Id of the answer names already, or else a new one.
 func refuse(w http.ResponseWriter, v counterfoil.Verdict) {
-	status, title := http.StatusForbidden, "The token may not be used for this"
-	switch v.Code {
-	case counterfoil.CodeMultipleCredentials:
-		status, title = http.StatusBadRequest, "Two different credentials were presented"
-	case counterfoil.CodeMissingCredentials, counterfoil.CodeInvalidToken, counterfoil.CodeTokenExpired, counterfoil.CodeTokenRevoked, counterfoil.CodeTokenPaused:
-		status, title = http.StatusUnauthorized, "The request needs a token that is good"
-		challenge := "Bearer"
-		if v.Code != counterfoil.CodeMissingCredentials {
-			challenge += ` error="invalid_token"` // RFC 6750 section 3.1
-		}
-		w.Header().Set("WWW-Authenticate", challenge)
-	case counterfoil.CodeWrongDataCenter:
-		status, title = http.StatusMisdirectedRequest, "The token belongs to another data centre"
-	case counterfoil.CodeUnavailable:
-		status, title = http.StatusServiceUnavailable, "The service is unavailable"
-		w.Header().Set("Retry-After", "1")
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	body := map[string]any{"type": "about:blank", "title": title, "status": status, "code": v.Code, "detail": v.Message}
+	h := w.Header()
+	p := refusalBody{Type: "/docs/errors#" + string(v.Code), Title: titles[v.Code], Status: http.StatusForbidden, Code: v.Code, RequestID: h.Get("X-Request-Id"), Reference: v.Reference}
+	p.Detail = cmp.Or(v.Message, p.Title+".")
 	if v.Reference != "" {
-		body["reference"] = v.Reference
+		p.Detail += " Reference: " + v.Reference
 	}
-	_ = json.NewEncoder(w).Encode(body)
+	if p.RequestID == "" {
+		p.RequestID = rand.Text()[:16]
+		h.Set("X-Request-Id", p.RequestID)
+	}
+	const described = `, error_description="`
+	switch v.Code { // RFC 6750 section 3.1
+	case counterfoil.CodeMultipleCredentials:
+		p.Status = http.StatusBadRequest
+	case counterfoil.CodeMissingCredentials:
+		p.Status = http.StatusUnauthorized
+		h.Set("WWW-Authenticate", "Bearer")
+	case counterfoil.CodeInvalidToken, counterfoil.CodeTokenExpired, counterfoil.CodeTokenRevoked, counterfoil.CodeTokenPaused:
+		p.Status = http.StatusUnauthorized
+		h.Set("WWW-Authenticate", `Bearer error="invalid_token"`+described+p.Title+`"`)
+	case counterfoil.CodeMissingPermission:
+		h.Set("WWW-Authenticate", `Bearer error="insufficient_scope"`+described+p.Title+`"`)
+	case counterfoil.CodeWrongDataCenter:
+		p.Status = http.StatusMisdirectedRequest
+	case counterfoil.CodeUnavailable:
+		p.Status = http.StatusServiceUnavailable
+		h.Set("Retry-After", "1")
+	}
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p)
 }

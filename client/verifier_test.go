@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/client"
 	"github.com/counterfoil/counterfoil/counterfoiltest"
+	"github.com/counterfoil/counterfoil/internal/web"
 )
 
 // line is a transport that counts calls and can be cut.
@@ -338,9 +340,18 @@ func TestVerifierMiddleware(t *testing.T) {
 		r := must(http.NewRequest(http.MethodGet, devices.URL+test.path, nil))(t)
 		r.Header = test.header.Clone()
 		answer := must(http.DefaultClient.Do(r))(t)
+		var p web.ProblemDetails
+		_ = json.NewDecoder(answer.Body).Decode(&p) // the status tells whether there is one
 		answer.Body.Close()
 		if answer.StatusCode != test.status || answer.StatusCode >= 400 && answer.Header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s %v: %d, want %d", test.path, test.header, answer.StatusCode, test.status)
+		}
+		if test.status == 204 {
+			continue
+		}
+		if as := web.NewProblem(counterfoil.Refuse(p.Code, "")); p.Type != as.Type || p.Title != as.Title || p.Status != as.Status || p.Detail == "" ||
+			p.RequestID == "" || p.RequestID != answer.Header.Get("X-Request-Id") {
+			t.Errorf("%s %v: the problem is %+v, the service's would be %+v", test.path, test.header, p, as)
 		}
 	}
 }
