@@ -22,6 +22,11 @@ const (
 	CodeMissingPermission     Code = "missing_permission"
 )
 
+// RefusalCodes are the verdicts that leave a [Refusal], in the order of the decision: those of a caller who proved possession of
+// the token.
+var RefusalCodes = []Code{CodeTokenRevoked, CodeTokenPaused, CodeOrganizationSuspended, CodeOwnerInactive, CodeWrongAudience, CodeKindDisabled, CodeTokenExpired,
+	CodeMaxLifetimeExceeded, CodeIPNotAllowed, CodeMissingPermission}
+
 // Question is one check asked over JSON (POST /v1/verify).
 type Question struct {
 	Token       string   `json:"token"`

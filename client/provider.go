@@ -58,6 +58,15 @@ func (c *Client) ListProviderKeys(ctx context.Context, q ProviderKeyQuery, optio
 		query: params("provider", q.Provider, "cursor", q.Cursor, "limit", number(q.Limit))}, options)
 }
 
+// ProviderKeys yields every key that q selects, reading page after page. It ends with the first error.
+func (c *Client) ProviderKeys(ctx context.Context, q ProviderKeyQuery) iter.Seq2[counterfoil.ProviderKey, error] {
+	return follow(q.Cursor, func(cursor string) (counterfoil.Page[counterfoil.ProviderKey], error) {
+		q := q
+		q.Cursor = cursor
+		return c.ListProviderKeys(ctx, q)
+	})
+}
+
 // CreateProviderKey makes a key for a provider. Its private half is in the answer alone, unless the draft brings a public
 // key. It takes [IdempotencyKey].
 func (c *Client) CreateProviderKey(ctx context.Context, draft counterfoil.ProviderKeyDraft, options ...CallOption) (counterfoil.CreatedKey, error) {

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,6 +87,22 @@ var providerRows = []row{
 		next := must(w.system.ListProviderKeys(t.Context(), client.ProviderKeyQuery{Provider: p.ID, Limit: 1, Cursor: *first.NextCursor}))(t)
 		if first.Data[0].Name != "old" || next.Data[0].Name != "new" {
 			t.Errorf("got %+v, %+v", first, next)
+		}
+	}},
+	{"ProviderKeys", "GET /v1/provider/keys", func(t *testing.T, w *world) {
+		p := w.NewProvider(t, "Provider")
+		for _, name := range []string{"old", "new"} {
+			must(w.System().CreateProviderKey(t.Context(), counterfoil.ProviderKeyDraft{Name: name, Provider: p.ID}))(t)
+		}
+		var names []string
+		for k, err := range w.system.ProviderKeys(t.Context(), client.ProviderKeyQuery{Provider: p.ID, Limit: 1}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, k.Name)
+		}
+		if !slices.Equal(names, []string{"old", "new"}) {
+			t.Errorf("saw %q", names)
 		}
 	}},
 	{"RevokeProviderKey", "DELETE /v1/provider/keys/{id}", func(t *testing.T, w *world) {

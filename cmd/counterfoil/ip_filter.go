@@ -175,7 +175,10 @@ func (c *ipFilterEditCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := s.ipFilter(f, c.JSON); err != nil {
+	if c.JSON {
+		return s.changed(f, answer.Receipt)
+	}
+	if err := s.ipFilter(f, false); err != nil {
 		return err
 	}
 	s.inForce(answer.Receipt)

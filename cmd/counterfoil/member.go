@@ -156,7 +156,10 @@ func (c *memberEditCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := s.member(m, c.JSON); err != nil {
+	if c.JSON {
+		return s.changed(m, answer.Receipt)
+	}
+	if err := s.member(m, false); err != nil {
 		return err
 	}
 	s.inForce(answer.Receipt)

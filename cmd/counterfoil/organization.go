@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -24,7 +25,7 @@ func (s *session) organization(o counterfoil.Organization, asJSON bool) error {
 		return s.json(o)
 	}
 	return s.details("id", o.ID, "slug", o.Slug, "name", o.Name, "status", string(o.Status), "plan", o.Plan, "license", string(o.License),
-		"data centre", o.DataCenter, "created", exactly(&o.CreatedAt, ""))
+		"provider", providerOf(&o, nil), "data centre", o.DataCenter, "created", exactly(&o.CreatedAt, ""))
 }
 
 type organizationCreateCmd struct {
@@ -69,9 +70,24 @@ func (c *organizationListCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	return list(s, c.JSON, all, "No organizations.", []string{"ID", "SLUG", "NAME", "STATUS", "PLAN", "LICENSE", "CREATED"}, func(o counterfoil.Organization) []string {
-		return []string{o.ID, o.Slug, o.Name, string(o.Status), o.Plan, string(o.License), relative(o.CreatedAt, time.Now())}
+	slugs := map[string]string{}
+	for _, o := range all {
+		slugs[o.ID] = o.Slug
+	}
+	return list(s, c.JSON, all, "No organizations.", []string{"ID", "SLUG", "NAME", "STATUS", "PLAN", "LICENSE", "PROVIDER", "CREATED"}, func(o counterfoil.Organization) []string {
+		return []string{o.ID, o.Slug, o.Name, string(o.Status), o.Plan, string(o.License), providerOf(&o, slugs), relative(o.CreatedAt, time.Now())}
 	})
+}
+
+// providerOf says whether an organization is a provider, or which one manages it.
+func providerOf(o *counterfoil.Organization, slugs map[string]string) string {
+	switch {
+	case o.Provider:
+		return "is one"
+	case o.ManagedBy != nil:
+		return cmp.Or(slugs[*o.ManagedBy], *o.ManagedBy)
+	}
+	return ""
 }
 
 type organizationShowCmd struct {
@@ -129,7 +145,10 @@ func (c *organizationEditCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := s.organization(o, c.JSON); err != nil {
+	if c.JSON {
+		return s.changed(o, answer.Receipt)
+	}
+	if err := s.organization(o, false); err != nil {
 		return err
 	}
 	s.inForce(answer.Receipt)

@@ -192,7 +192,10 @@ func (c *policySetCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := s.policy(p, c.JSON); err != nil {
+	if c.JSON {
+		return s.changed(p, answer.Receipt)
+	}
+	if err := s.policy(p, false); err != nil {
 		return err
 	}
 	s.inForce(answer.Receipt)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -178,6 +179,27 @@ func milliseconds(ms float64) string {
 		return fmt.Sprintf("%.1f", ms)
 	}
 	return fmt.Sprintf("%.0f", ms)
+}
+
+// changed prints what a change made of something as the API gives it, with the receipt that came in the header, if any.
+func (s *session) changed(v any, r *client.ReceiptHeader) error {
+	if r == nil {
+		return s.json(v)
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	body := bytes.TrimSuffix(b.Bytes(), []byte("}\n"))
+	receipt, err := json.Marshal(map[string]any{"id": r.ID, "complete": r.Complete, "took_ms": r.Took.Milliseconds()})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.out, "%s,\"receipt\":%s}\n", body, receipt)
+	s.inForce(r)
+	return err
 }
 
 // inForce tells that a change is acted on, by the receipt that came with it, if any.

@@ -43,8 +43,8 @@ func (c *providerOrganizationsCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	return list(s, c.JSON, all, "It manages no organization.", []string{"ID", "NAME", "STATUS", "PLAN", "LICENSE", "ACTIVE", "PENDING"}, func(o counterfoil.ManagedOrganization) []string {
-		return []string{o.ID, o.Name, string(o.Status), o.Plan, string(o.License), fmt.Sprint(o.Seats.Active), fmt.Sprint(o.Seats.Pending)}
+	return list(s, c.JSON, all, "It manages no organization.", []string{"ID", "SLUG", "NAME", "STATUS", "PLAN", "LICENSE", "ACTIVE SEATS", "PENDING SEATS"}, func(o counterfoil.ManagedOrganization) []string {
+		return []string{o.ID, o.Slug, o.Name, string(o.Status), o.Plan, string(o.License), fmt.Sprint(o.Seats.Active), fmt.Sprint(o.Seats.Pending)}
 	})
 }
 
@@ -91,11 +91,11 @@ func (c *providerKeysCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	page, err := api.ListProviderKeys(ctx, client.ProviderKeyQuery{Provider: c.Provider, Limit: 200})
+	keys, err := collect(api.ProviderKeys(ctx, client.ProviderKeyQuery{Provider: c.Provider, Limit: 200}))
 	if err != nil {
 		return err
 	}
-	return list(s, c.JSON, page.Data, "No keys.", []string{"ID", "NAME", "ALGORITHM", "STATUS", "CREATED"}, func(k counterfoil.ProviderKey) []string {
+	return list(s, c.JSON, keys, "No keys.", []string{"ID", "NAME", "ALGORITHM", "STATUS", "CREATED"}, func(k counterfoil.ProviderKey) []string {
 		status := "live"
 		if k.RevokedAt != nil {
 			status = "revoked"

@@ -3,6 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/client"
@@ -40,7 +43,7 @@ type providerAssignCmd struct {
 	remote        `embed:""`
 	ofProvider    `embed:""`
 	Technician    string   `arg:"" help:"The member's id or e-mail address."`
-	Organizations []string `arg:"" optional:"" name:"organization" help:"The ids of the organizations, all of them."`
+	Organizations []string `arg:"" optional:"" name:"organization" help:"The ids or slugs of the organizations, all of them."`
 	None          bool     `help:"Take every organization away."`
 }
 
@@ -57,10 +60,14 @@ func (c *providerAssignCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	wanted, err := c.wanted(ctx, api)
+	if err != nil {
+		return err
+	}
 	var answer client.Response
 	var now counterfoil.Assignments
 	if c.None || len(c.Organizations) > 0 {
-		now, err = api.SetAssignments(ctx, of, id, c.Organizations, client.Into(&answer))
+		now, err = api.SetAssignments(ctx, of, id, wanted, client.Into(&answer))
 	} else {
 		now, err = api.Assignments(ctx, of, id)
 	}
@@ -68,11 +75,36 @@ func (c *providerAssignCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	if c.JSON {
-		return s.json(now)
+		return s.changed(now, answer.Receipt)
 	}
 	if err := list(s, false, now.Organizations, "No organization is assigned.", []string{"ORGANIZATION"}, func(id string) []string { return []string{id} }); err != nil {
 		return err
 	}
 	s.inForce(answer.Receipt)
 	return nil
+}
+
+// wanted is the ids of the organizations that were named.
+func (c *providerAssignCmd) wanted(ctx context.Context, api *client.Client) ([]string, error) {
+	isID := func(name string) bool { return strings.HasPrefix(name, "org_") } // a slug has no _
+	if !slices.ContainsFunc(c.Organizations, func(name string) bool { return !isID(name) }) {
+		return c.Organizations, nil
+	}
+	bySlug := map[string]string{}
+	for o, err := range api.ManagedOrganizations(ctx, client.ManagedQuery{Provider: c.Provider, Limit: 200}) {
+		if err != nil {
+			return nil, err
+		}
+		bySlug[o.Slug] = o.ID
+	}
+	ids := make([]string, len(c.Organizations))
+	for i, name := range c.Organizations {
+		if ids[i] = name; isID(name) {
+			continue
+		}
+		if ids[i] = bySlug[name]; ids[i] == "" {
+			return nil, fmt.Errorf("the provider manages no organization %q: counterfoil provider organizations lists them", name)
+		}
+	}
+	return ids, nil
 }

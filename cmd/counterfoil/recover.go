@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/registry"
@@ -20,7 +21,7 @@ type recoverCmd struct {
 	outFile   `embed:""`
 	Member    string `placeholder:"EMAIL" help:"A person who lost what they sign in with: print a link that sets a new password. Their password, device, passkeys and recovery codes are removed."`
 	PublicURL string `setting:"" placeholder:"URL" help:"Where browsers reach the pages. Default http://localhost:8080."`
-	Expires   expiry `default:"24h" placeholder:"WHEN" help:"90d, 12h, 30m, a time such as 2027-01-31 (UTC) or 2027-01-31T09:00:00Z, or never. Default 24h."`
+	Expires   expiry `placeholder:"WHEN" help:"When the system token ends: 90d, 12h, 30m, a time such as 2027-01-31 (UTC) or 2027-01-31T09:00:00Z, or never. Default 24h."`
 	JSON      bool   `name:"json" help:"Print JSON."`
 }
 
@@ -39,7 +40,13 @@ func (c *recoverCmd) Run(ctx context.Context, s *session) error {
 
 func (c *recoverCmd) run(ctx context.Context, s *session) error {
 	if c.Member != "" {
+		if c.Expires.given {
+			return misused("--expires is for the system token: a link ends by itself, and says when")
+		}
 		return c.member(ctx, s)
+	}
+	if !c.Expires.given {
+		c.Expires = expiry{given: true, in: 24 * time.Hour}
 	}
 	created, err := c.recover(ctx)
 	if created.Secret == "" {

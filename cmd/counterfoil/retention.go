@@ -20,6 +20,9 @@ func (retentionCmd) Help() string {
 }
 
 func (c *retentionCmd) Run(ctx context.Context, s *session) error {
+	if c.Days != nil && *c.Days < counterfoil.LeastRetentionDays {
+		return misused("--days: give at least %d, or --forever in its place", counterfoil.LeastRetentionDays)
+	}
 	api, err := c.dial(s)
 	if err != nil {
 		return err

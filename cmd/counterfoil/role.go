@@ -94,7 +94,10 @@ func (c *roleEditCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := s.role(r, c.JSON); err != nil {
+	if c.JSON {
+		return s.changed(r, answer.Receipt)
+	}
+	if err := s.role(r, false); err != nil {
 		return err
 	}
 	s.inForce(answer.Receipt)

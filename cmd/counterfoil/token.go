@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -41,23 +43,26 @@ type systemTokenCmd struct {
 // current, in place of a token's id, is the token that asks.
 const current = "current"
 
-// tokenID finds the id of a token that was named by its id, by its name if only one has it, or as current.
+// tokenForm is the form of an id. Text of that form is an id, whatever a token is named.
+var tokenForm = regexp.MustCompile(`^tok_[0-9A-Za-z]{12}$`)
+
+// tokenID finds the id of a token that was named by its id, by its name if only one has it, or as current. Where another
+// token is named current, nobody knows which of the two is meant.
 func tokenID(ctx context.Context, c *client.Client, org, name string) (string, error) {
-	if strings.HasPrefix(name, "tok_") {
+	if tokenForm.MatchString(name) {
 		return name, nil
 	}
-	if name == current {
+	ids, err := namedTokens(ctx, c, org, name, "")
+	if name == current && (err == nil || refusedAs(err, counterfoil.CodeMissingPermission, counterfoil.CodeNotFound, counterfoil.CodeWrongAudience)) {
+		// Whoever may not see a list names no other token by its name.
 		t, err := c.CurrentToken(ctx)
+		if others := slices.DeleteFunc(ids, func(id string) bool { return id == t.ID }); err == nil && len(others) > 0 {
+			return "", fmt.Errorf("current is the token that asks, %s, but %s is named so: name the one you mean by its id", t.ID, strings.Join(others, ", "))
+		}
 		return t.ID, err
 	}
-	var ids []string
-	for t, err := range c.Tokens(ctx, org, client.TokenQuery{Text: name, Limit: 200}) {
-		if err != nil {
-			return "", err
-		}
-		if t.Name == name {
-			ids = append(ids, t.ID)
-		}
+	if err != nil {
+		return "", err
 	}
 	switch len(ids) {
 	case 0:
@@ -66,6 +71,24 @@ func tokenID(ctx context.Context, c *client.Client, org, name string) (string, e
 		return ids[0], nil
 	}
 	return "", fmt.Errorf("%s are named %q: name one by its id: %s", count(len(ids), "token"), name, strings.Join(ids, ", "))
+}
+
+func refusedAs(err error, codes ...counterfoil.Code) bool {
+	var refused *counterfoil.Error
+	return errors.As(err, &refused) && slices.Contains(codes, refused.Code)
+}
+
+// namedTokens lists the ids of the tokens that have a name, with one status; empty: all but revoked.
+func namedTokens(ctx context.Context, c *client.Client, org, name string, status counterfoil.Status) (ids []string, err error) {
+	for t, err := range c.Tokens(ctx, org, client.TokenQuery{Text: name, Status: status, Limit: 200}) {
+		if err != nil {
+			return nil, err
+		}
+		if t.Name == name {
+			ids = append(ids, t.ID)
+		}
+	}
+	return ids, nil
 }
 
 func (s *session) showToken(t counterfoil.Token, why func(string) string) error {

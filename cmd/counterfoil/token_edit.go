@@ -103,7 +103,10 @@ func (r *remote) change(ctx context.Context, s *session, in place, name string, 
 	if err != nil {
 		return err
 	}
-	if err := s.token(ctx, api, in.place(), t, r.JSON); err != nil {
+	if r.JSON {
+		return s.changed(t, answer.Receipt)
+	}
+	if err := s.token(ctx, api, in.place(), t, false); err != nil {
 		return err
 	}
 	s.inForce(answer.Receipt)

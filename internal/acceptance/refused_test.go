@@ -49,6 +49,12 @@ func whyRefused(t *testing.T, o *tenant) {
 	} {
 		expect(t, test.name, o.ask(t, test.token, "GET /v1/organizations/"+test.org+"/refusals/"+ref, ""), test.want)
 	}
+	list := must(t, "by an address in another form", o.ask(t, o.token, "GET refusals?code=ip_not_allowed&ip=::ffff:192.0.2.66", ""), "200")
+	expectAt(t, "by an address in another form", list, "data.0.id", ref)
+	wrong := must(t, "no such reason, no address", o.ask(t, o.token, "GET refusals?code=invalid_token&ip=office&limit=0", ""), "422 validation_failed ?code ?ip ?limit")
+	if !strings.Contains(wrong.text(), "token_revoked, token_paused") || !strings.Contains(wrong.text(), "not an IP address") {
+		t.Errorf("what is wrong with a list: %s", wrong.text())
+	}
 	atAPI := o.ask(t, o.orgToken(t).secret, "GET policies", "")
 	_, found, _ := strings.Cut(atAPI.at("detail"), "Reference: ")
 	expect(t, "a refusal of this API has a reference too", o.ask(t, o.token, "GET refusals/"+found, ""), "200")

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"mime"
+	"net/netip"
 	"net/url"
 	"reflect"
 	"slices"
@@ -282,6 +283,7 @@ type param struct {
 	name, doc string
 	enum      []string
 	min, max  int64 // of an integer; max 0: it is text
+	address   bool  // an IP address
 	standard  string
 }
 
@@ -298,6 +300,11 @@ func (p param) check(value string) string {
 	}
 	if !plainText(value) {
 		return "this is not plain text"
+	}
+	if p.address {
+		if _, err := netip.ParseAddr(value); err != nil {
+			return "this is not an IP address"
+		}
 	}
 	if len(p.enum) == 0 {
 		return ""

@@ -126,9 +126,16 @@ var systemTokenQuery = slices.DeleteFunc(slices.Clone(tokenQuery), func(p param)
 
 var refusalQuery = append([]param{
 	{name: "token", doc: "A token's id."},
-	{name: "code", doc: "Why it was refused, such as ip_not_allowed."},
-	{name: "ip", doc: "The client's address."},
+	{name: "code", doc: "Why it was refused.", enum: words(counterfoil.RefusalCodes)},
+	{name: "ip", doc: "The client's address.", address: true},
 }, paging...)
+
+func words[T ~string](list []T) (out []string) {
+	for _, word := range list {
+		out = append(out, string(word))
+	}
+	return out
+}
 
 // routes is the API: one visible table.
 func routes() []route {

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"net/netip"
 	"regexp"
 
 	"github.com/counterfoil/counterfoil"
@@ -49,6 +50,9 @@ func (r *Registry) Refusals(ctx context.Context, c Caller, org string, q Refusal
 	err = r.view(ctx, c, org, OpReadRefusal, func(w *work) error {
 		if q.Cursor != "" && !refusalID.MatchString(q.Cursor) {
 			return cursorError(store.ErrCursor)
+		}
+		if ip, err := netip.ParseAddr(q.IP); err == nil {
+			q.IP = ip.Unmap().WithZone("").String() // as it is noted
 		}
 		list, err := w.tx.Refusals(store.RefusalFilter{Token: q.Token, Code: q.Code, IP: q.IP, Before: q.Cursor, Limit: q.Limit + 1})
 		if err != nil {
