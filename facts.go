@@ -17,9 +17,14 @@ const (
 	ScopeNothing      ChangeScope = "nothing"
 )
 
+// FactsFormat is the format of Facts. It rises whenever a judgement goes by more than what a program that knows only the format
+// before would judge by.
+const FactsFormat = 1
+
 // Facts is what a judgement needs of one token, as the database held it at one moment after they were asked for. They hold
 // neither the token's value nor a digest of it.
 type Facts struct {
+	Format       int                `json:"format" doc:"1. Of another format keep nothing: it holds what you would not judge by. Ask POST /v1/verify instead."`
 	Token        FactsToken         `json:"token"`
 	Previous     bool               `json:"previous" doc:"The presented value is the one before the last rotation."`
 	Organization *FactsOrganization `json:"organization" doc:"Null for a system token."`

@@ -52,12 +52,15 @@ type Verifier struct {
 	uses   uses
 	start  time.Time
 
-	until    atomic.Int64 // nanoseconds since start: what is remembered counts before then
-	since    atomic.Int64 // nanoseconds since start: the report that said so was begun
-	applied  atomic.Int64 // the log's entry up to which changes were applied; -1: none yet
-	hash     []byte       // of that entry; the following goroutine's own
-	standing sync.Mutex   // held to change until, so that nothing is trusted again that was forgotten meanwhile
-	begun    int          // how often everything was forgotten; guarded by standing
+	until   atomic.Int64 // nanoseconds since start: what is remembered counts before then
+	since   atomic.Int64 // nanoseconds since start: the report that said so was begun
+	foreign atomic.Int64 // nanoseconds since start: the server told facts of another format, and is asked for verdicts until then
+	applied atomic.Int64 // the log's entry up to which changes were applied; -1: none yet
+	hash    []byte       // of that entry; the following goroutine's own
+	full    atomic.Bool  // it was said that the server feeds no further verifier
+
+	standing sync.Mutex // held to change until, so that nothing is trusted again that was forgotten meanwhile
+	begun    int        // how often everything was forgotten; guarded by standing
 	quit     context.CancelFunc
 	done     sync.WaitGroup
 	reported chan struct{} // asks for a report
@@ -123,9 +126,16 @@ func (v *Verifier) Verify(ctx context.Context, token string, a counterfoil.Attem
 	}
 	k := v.memory.find(token)
 	if k == nil {
+		if int64(now.Sub(v.start)) < v.foreign.Load() {
+			return v.ask(ctx, token, a)
+		}
 		var refused counterfoil.Verdict
 		var err error
-		if k, refused, err = v.learn(ctx, token); k == nil {
+		k, refused, err = v.learn(ctx, token)
+		switch {
+		case errors.Is(err, errForeign):
+			return v.ask(ctx, token, a)
+		case k == nil:
 			return refused, err
 		}
 		if now = time.Now(); !v.trusts(now) { // the question took long
@@ -168,6 +178,9 @@ func (v *Verifier) ask(ctx context.Context, token string, a counterfoil.Attempt)
 	return v.client.Verify(ctx, q)
 }
 
+// errForeign means that facts are of a format that this version does not know: to judge by them could say yes wrongly.
+var errForeign = errors.New("what the server tells of tokens is of another version")
+
 // learn asks what a token is judged by. Without it, there is a verdict or an error.
 func (v *Verifier) learn(ctx context.Context, token string) (*known, counterfoil.Verdict, error) {
 	for try := 0; ; try++ {
@@ -178,6 +191,11 @@ func (v *Verifier) learn(ctx context.Context, token string) (*known, counterfoil
 			return nil, counterfoil.Verdict{}, err
 		case answer.Facts == nil:
 			return nil, counterfoil.Verdict{Code: answer.Code, Message: answer.Message}, nil
+		}
+		if answer.Facts.Format != counterfoil.FactsFormat {
+			v.foreign.Store(int64(time.Since(v.start) + forgetAfter))
+			v.config.Logger.Warn("the server's version tells of tokens what this client's does not understand: it is asked about each check", "format", answer.Facts.Format)
+			return nil, counterfoil.Verdict{}, errForeign
 		}
 		k, err := v.memory.fill(token, answer.Facts, stamp)
 		if err == nil || !errors.Is(err, errStale) || try == 2 {

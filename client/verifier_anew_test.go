@@ -44,7 +44,7 @@ func TestVerifierBeginsAnew(t *testing.T) {
 	})
 	mux.HandleFunc("DELETE /v1/verifiers/{id}", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
 	mux.HandleFunc("POST /v1/verifiers/{id}/facts", func(w http.ResponseWriter, _ *http.Request) {
-		f := counterfoil.Facts{Token: counterfoil.FactsToken{ID: "tok_abcdefghijkl", Kind: counterfoil.KindSystem, RenewedAt: 1, Revoked: revoked.Load()},
+		f := counterfoil.Facts{Format: counterfoil.FactsFormat, Token: counterfoil.FactsToken{ID: "tok_abcdefghijkl", Kind: counterfoil.KindSystem, RenewedAt: 1, Revoked: revoked.Load()},
 			Catalogue: counterfoil.FactsCatalogue{Version: "1", Permissions: []counterfoil.Permission{{Name: "devices:read"}}}}
 		if questions.Add(1) == 1 {
 			asked <- struct{}{}

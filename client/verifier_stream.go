@@ -88,6 +88,13 @@ func (v *Verifier) report(ctx context.Context) {
 	}
 }
 
+// refused says once that the server feeds no further verifier. Of whatever else is wrong the stream says it.
+func (v *Verifier) refused(err error) {
+	if errors.Is(err, &counterfoil.Error{Code: counterfoil.CodeRateLimited}) && !v.full.Swap(true) {
+		v.config.Logger.Warn("the server does not let this process judge tokens by itself", "error", err)
+	}
+}
+
 // renew asks for a lease. It runs from before the question, and begins once everything is applied that the log held when it was
 // answered: what was acknowledged before is among that, and what comes after waits for this Verifier or for its lease.
 func (v *Verifier) renew(ctx context.Context) {
@@ -103,8 +110,10 @@ func (v *Verifier) renew(ctx context.Context) {
 	lease, err := v.client.ReportVerifier(short, v.id, counterfoil.VerifierReport{Applied: applied, LeaseMS: v.config.MaxStaleness.Milliseconds(), Uses: uses})
 	if err != nil {
 		v.uses.back(uses)
-		return // the stream says what is wrong
+		v.refused(err)
+		return
 	}
+	v.full.Store(false)
 	for v.applied.Load() < lease.Number {
 		select {
 		case <-v.caught:

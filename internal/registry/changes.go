@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -145,7 +146,9 @@ func (r *Registry) LeaveVerifier(ctx context.Context, c Caller, id string) error
 func verifierRefusal(err error) error {
 	switch {
 	case errors.Is(err, verifiers.ErrMany):
-		return counterfoil.Refuse(counterfoil.CodeRateLimited, "This node feeds as many verifiers as it can.")
+		return counterfoil.Refuse(counterfoil.CodeRateLimited, fmt.Sprintf("This node feeds %d verifiers, as many as it can. Ask it for verdicts, or try another node.", verifiers.Most))
+	case errors.Is(err, verifiers.ErrFull):
+		return counterfoil.Refuse(counterfoil.CodeRateLimited, fmt.Sprintf("%d verifiers report with this token at this node, as many as may. Give further ones another system token.", verifiers.MostOfOne))
 	case errors.Is(err, verifiers.ErrTaken):
 		return counterfoil.Refuse(counterfoil.CodeInvalidRequest, "A verifier that uses another token has this id. Choose a random one for each process.")
 	}

@@ -13,11 +13,16 @@ import (
 	"time"
 )
 
-// Most is how many may be known at a time.
-const Most = 1000
+// Most is how many may be known at a time, and MostOfOne how many that report with one credential: whoever has it cannot take the
+// place of all others.
+const (
+	Most      = 1000
+	MostOfOne = 250
+)
 
 var (
 	ErrMany  = errors.New("as many verifiers are known as may be")
+	ErrFull  = errors.New("as many verifiers report with this credential as may")
 	ErrTaken = errors.New("a verifier with this id reports with another credential")
 )
 
@@ -63,8 +68,11 @@ func (s *Set) Report(id, by string, applied int64) (end func(lease time.Duration
 	}
 	if v == nil {
 		s.prune()
-		if len(s.all) >= Most {
+		switch {
+		case len(s.all) >= Most:
 			return nil, ErrMany
+		case s.of(by) >= MostOfOne:
+			return nil, ErrFull
 		}
 		v = &verifier{by: by}
 		s.all[id] = v
@@ -135,6 +143,16 @@ func (s *Set) prune() {
 			delete(s.all, id)
 		}
 	}
+}
+
+// of needs mu.
+func (s *Set) of(by string) (n int) {
+	for _, v := range s.all {
+		if v.by == by {
+			n++
+		}
+	}
+	return n
 }
 
 // Confirmation says how a verifier took note of a change.

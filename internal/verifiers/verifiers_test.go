@@ -2,6 +2,7 @@ package verifiers
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 )
@@ -44,5 +45,42 @@ func TestLeftAndCameAgain(t *testing.T) {
 	after(0)
 	if s.Count() != 0 {
 		t.Error("one that was granted nothing is waited for")
+	}
+}
+
+// One credential does not take every place.
+func TestPlacesOfOneCredential(t *testing.T) {
+	s := New(time.Minute, 0)
+	join := func(i int, by string) error {
+		end, err := s.Report(fmt.Sprint("ver_", i), by, 5)
+		if err == nil {
+			end(time.Minute)
+		}
+		return err
+	}
+	for i := range MostOfOne {
+		if err := join(i, "tok_a"); err != nil {
+			t.Fatalf("the verifier %d: %v", i, err)
+		}
+	}
+	if err := join(MostOfOne, "tok_a"); !errors.Is(err, ErrFull) {
+		t.Errorf("one more of the same credential: %v", err)
+	}
+	if err := join(0, "tok_a"); err != nil {
+		t.Errorf("one that is known reports again: %v", err)
+	}
+	for i := MostOfOne; i < Most; i++ {
+		if err := join(i, fmt.Sprint("tok_", i%9)); err != nil {
+			t.Fatalf("the verifier %d, of another: %v", i, err)
+		}
+	}
+	if err := join(Most, "tok_z"); !errors.Is(err, ErrMany) {
+		t.Errorf("more than there is room for: %v", err)
+	}
+	if err := s.Leave("ver_0", "tok_a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := join(Most, "tok_a"); err != nil {
+		t.Errorf("a place that was given up: %v", err)
 	}
 }

@@ -64,7 +64,7 @@ func (v *Verifier) Facts(ctx context.Context, token, known string) (out counterf
 // describe tells everything that the judgement of a result goes by.
 func (v *Verifier) describe(r *Result) counterfoil.Facts {
 	record, holder := r.judged()
-	f := counterfoil.Facts{Previous: r.Match == counterfoil.MatchPrevious, Filters: []counterfoil.FactsFilter{}, Catalogue: v.catalogueFace(r.rules.Catalogue)}
+	f := counterfoil.Facts{Format: counterfoil.FactsFormat, Previous: r.Match == counterfoil.MatchPrevious, Filters: []counterfoil.FactsFilter{}, Catalogue: v.catalogueFace(r.rules.Catalogue)}
 	f.Token = counterfoil.FactsToken{ID: r.TokenID(), Kind: record.Kind, Integration: record.Integration, Name: r.Name(), Permissions: record.Permissions, IPFilter: record.IPFilter,
 		Revoked: record.Revoked, Paused: record.Paused, RenewedAt: record.RenewedAt, ExpiresAt: record.ExpiresAt, PreviousUntil: record.PreviousUntil}
 	if holder != nil {
