@@ -87,7 +87,7 @@ func (m *memory) place(presented string) [sha256.Size]byte {
 	return sha256.Sum256(in[:n])
 }
 
-// find returns what is known of a presented value, or nil. It allocates nothing.
+// find returns what is known of a presented value, or nil. Where the token is accepted it allocates nothing.
 func (m *memory) find(presented string) *known {
 	if len(presented) > longestValue {
 		return nil
@@ -323,7 +323,11 @@ func (k *known) judge(a *counterfoil.Attempt, now counterfoil.Instant) counterfo
 	asked := *a
 	asked.Value, asked.Audience = k.match, counterfoil.AudienceProduct
 	if code := judge.Use(&k.record, k.holder, k.rules, &asked, now, nil); code != counterfoil.CodeOK {
-		return counterfoil.Verdict{Code: code, Message: judge.Message(code)}
+		message := judge.Message(code)
+		if code == counterfoil.CodeMissingPermission {
+			message = judge.Missing(&k.record, k.holder, k.rules, &asked)
+		}
+		return counterfoil.Verdict{Code: code, Message: message}
 	}
 	return k.accepted
 }

@@ -109,7 +109,9 @@ func (r *Registry) present(w *work, home string, own *rules.Compiled, op *Operat
 	if permission != "" {
 		attempt.Permissions = []string{permission}
 	}
-	if code := judge.Use(&p.record, p.holder, &p.under.Rules, &attempt, w.tx.Now(), nil); code != counterfoil.CodeOK {
+	if code := judge.Use(&p.record, p.holder, &p.under.Rules, &attempt, w.tx.Now(), nil); code == counterfoil.CodeMissingPermission {
+		return p, counterfoil.Refuse(code, judge.Missing(&p.record, p.holder, &p.under.Rules, &attempt))
+	} else if code != counterfoil.CodeOK {
 		return p, counterfoil.Refuse(code, judge.Message(code))
 	}
 	if w.match == counterfoil.MatchPrevious && w.changes && op != OpRevokeSelf {

@@ -76,7 +76,7 @@ func (r *Registry) TokenEvents(ctx context.Context, c Caller, org, tokenID, curs
 			return errNotFound
 		}
 		if !w.own(t) && !w.has(counterfoil.PermActivityRead) {
-			return errMissing
+			return lacking(counterfoil.PermActivityRead)
 		}
 		f := store.EventFilter{Token: t.ID, Newest: true, Limit: limit}
 		if f.After, err = w.position(cursor, true); err != nil {

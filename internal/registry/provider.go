@@ -121,7 +121,7 @@ func (r *Registry) admitProvider(w *work, op *Operation) error {
 		return errNotFound
 	}
 	if op.Permission != "" && !op.Own && !w.holds.Has(op.Permission) {
-		return errMissing
+		return lacking(op.Permission)
 	}
 	return nil
 }

@@ -143,6 +143,11 @@ var (
 	errMissing  = counterfoil.Refuse(counterfoil.CodeMissingPermission, judge.Message(counterfoil.CodeMissingPermission))
 )
 
+// lacking refuses for want of one permission.
+func lacking(permission string) error {
+	return counterfoil.Refuse(counterfoil.CodeMissingPermission, judge.Lacking(permission))
+}
+
 // do is the funnel of every change: allow, act, record, in one transaction; then whoever caches is told, here and, of what
 // narrows, on every node, and only then the caller. When the outcome of the commit is unknown, caches forget as if it had
 // happened.

@@ -32,7 +32,7 @@ func (w *work) tokenToChange(id string) (t store.Token, owner *store.Member, err
 	}
 	if !w.own(t) {
 		if !w.has(counterfoil.PermTokensWrite) {
-			return t, nil, errMissing
+			return t, nil, lacking(counterfoil.PermTokensWrite)
 		}
 		if owner != nil && slices.Contains(owner.Roles, counterfoil.RoleOwner) && !w.isOwner() {
 			return t, nil, counterfoil.Refuse(counterfoil.CodeMissingPermission, "Only an owner of the organization acts on an owner's tokens.")

@@ -46,7 +46,7 @@ func (w *work) createToken(draft counterfoil.Draft) (created counterfoil.Created
 		ownerID = w.member.ID
 	}
 	if (draft.Kind != counterfoil.KindPersonal || w.member.ID == "") && !w.has(counterfoil.PermTokensWrite) {
-		return created, errMissing
+		return created, lacking(counterfoil.PermTokensWrite)
 	}
 	var owner *store.Member
 	var holder *judge.Holder
@@ -235,7 +235,7 @@ func (w *work) tokenFilter(q TokenQuery) (f store.TokenFilter, ok bool, err erro
 	}
 	if !w.has(counterfoil.PermTokensRead) {
 		if w.member.ID == "" {
-			return f, false, errMissing
+			return f, false, lacking(counterfoil.PermTokensRead)
 		}
 		if q.Owner != "" && q.Owner != w.member.ID {
 			return f, false, nil

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/store"
+	"github.com/counterfoil/counterfoil/internal/verify"
 )
 
 // TestRefusalsKeepNoSecret plants the token's value wherever a caller can put text.
@@ -24,6 +26,13 @@ func TestRefusalsKeepNoSecret(t *testing.T) {
 			a.Permissions = append(a.Permissions, fmt.Sprintf("p:%d", i))
 		}
 		b := at("GET\x00", "/\xff\x00nowhere/"+strings.Repeat("é", 5000)+value)
+		asked := reading()
+		asked.Permissions = []string{value, strings.Repeat("a", 70) + value}
+		r, err := o.Verify(context.Background(), &verify.Request{Token: value, Attempt: asked})
+		o.must(err)
+		if text := r.Message(); strings.Contains(text, value[20:28]) || !strings.Contains(text, value[:20]+"xxx") {
+			t.Errorf("the caller is told %q", text)
+		}
 		for _, attempt := range []counterfoil.Attempt{a, b} {
 			reference := o.refuse("organization", attempt)
 			o.FlushRefusals()

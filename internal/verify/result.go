@@ -21,6 +21,7 @@ type Result struct {
 	rules *rules.Compiled
 	owner *owner
 	url   string
+	lacks string              // of a missing permission: the message
 	now   counterfoil.Instant // of the judgement
 }
 
@@ -34,6 +35,9 @@ func (r *Result) Proven() bool { return r.entry != nil }
 func (r *Result) Message() string {
 	if r.url != "" {
 		return "This token belongs to another data centre. Use " + r.url + "."
+	}
+	if r.lacks != "" {
+		return r.lacks
 	}
 	return judge.Message(r.Code)
 }

@@ -127,9 +127,17 @@ func (v *Verifier) Verify(ctx context.Context, q *Request) (Result, error) {
 	r.Code = judge.Use(&record, holder, &r.rules.Rules, &attempt, now, nil)
 	if r.Code == counterfoil.CodeOK {
 		v.touch.note(useKey{r.id, attempt.IP, r.grace()}, now)
-	} else {
-		r.Reference = v.noted.note(&r, q, now)
+		return r, nil
 	}
+	if r.Code == counterfoil.CodeMissingPermission {
+		told := attempt
+		told.Permissions = make([]string, len(attempt.Permissions))
+		for i, name := range attempt.Permissions {
+			told.Permissions[i] = v.Masked(name)
+		}
+		r.lacks = judge.Missing(&record, holder, &r.rules.Rules, &told)
+	}
+	r.Reference = v.noted.note(&r, q, now)
 	return r, nil
 }
 
