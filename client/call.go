@@ -242,10 +242,12 @@ func (c *Client) try(ctx context.Context, q *request, target string, content []b
 	if o.into != nil {
 		*o.into = responseOf(r)
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, longestAnswer))
+	body, err := io.ReadAll(io.LimitReader(r.Body, longestAnswer+1))
 	switch {
 	case r.StatusCode < 200 || r.StatusCode > 299:
 		return r, nil, refusal(r, body)
+	case len(body) > longestAnswer:
+		return r, nil, fmt.Errorf("the answer is longer than %d MiB", longestAnswer>>20)
 	case err != nil:
 		return r, nil, c.unreached(err)
 	}

@@ -109,10 +109,19 @@ func (c *Client) StreamEvents(ctx context.Context, org string, q EventQuery) ite
 			}
 			select {
 			case <-ctx.Done():
-			case <-time.After(firstWait << min(failures, 5)):
+			case <-time.After(max(firstWait<<min(failures, 5), askedWait(err))):
 			}
 		}
 	}
+}
+
+// askedWait is what the server asked to wait; 0: nothing.
+func askedWait(err error) time.Duration {
+	var refused *Error
+	if errors.As(err, &refused) {
+		return refused.RetryAfter
+	}
+	return 0
 }
 
 // streamOnce follows one connection and moves q.After on. It calls alive once the server has said more than that it begins.
@@ -141,7 +150,7 @@ func (c *Client) streamOnce(ctx context.Context, org string, q *EventQuery, aliv
 	defer a.Body.Close()
 	if a.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(io.LimitReader(a.Body, longestAnswer)) // what is missing of a refusal is not told
-		return a.StatusCode >= 500, refusal(a, body)
+		return a.StatusCode >= 500 || a.StatusCode == http.StatusTooManyRequests, refusal(a, body)
 	}
 	if !strings.HasPrefix(a.Header.Get("Content-Type"), "text/event-stream") {
 		return false, unexpected(a)

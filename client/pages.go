@@ -13,9 +13,10 @@ const longestPage = 200
 // follow yields every entry of a list, page by page, from cursor on. It stops at the first error, which it yields.
 func follow[T any](cursor string, read func(cursor string) (counterfoil.Page[T], error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
+		seen := map[string]bool{cursor: true}
 		for cursor := cursor; ; {
 			page, err := read(cursor)
-			if err == nil && page.NextCursor != nil && *page.NextCursor == cursor {
+			if err == nil && page.NextCursor != nil && seen[*page.NextCursor] {
 				err = errors.New("the server's list does not move on")
 			}
 			if err != nil {
@@ -32,6 +33,7 @@ func follow[T any](cursor string, read func(cursor string) (counterfoil.Page[T],
 				return
 			}
 			cursor = *page.NextCursor
+			seen[cursor] = true
 		}
 	}
 }
