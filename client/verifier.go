@@ -164,7 +164,10 @@ func (v *Verifier) Staleness() (age time.Duration, ok bool) {
 // Tokens is how many values are remembered.
 func (v *Verifier) Tokens() int { return v.memory.size() }
 
-func (v *Verifier) trusts(now time.Time) bool { return int64(now.Sub(v.start)) < v.until.Load() }
+func (v *Verifier) trusts(now time.Time) bool {
+	until := v.until.Load()
+	return int64(now.Sub(v.start)) < until || defectLease && until > 0
+}
 
 // ask has the server judge.
 func (v *Verifier) ask(ctx context.Context, token string, a counterfoil.Attempt) (counterfoil.Verdict, error) {

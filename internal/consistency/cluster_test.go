@@ -29,7 +29,7 @@ const (
 	patience = 60 * time.Second
 )
 
-// cluster is three processes on one database, each behind a proxy of its own.
+// cluster is three processes on one database, each behind a proxy of its own, and the verifiers that they feed.
 type cluster struct {
 	t        *testing.T
 	database *postgrestest.Server
@@ -37,6 +37,8 @@ type cluster struct {
 	dir      string
 	nodes    [nodes]*node
 	start    time.Time
+
+	verifiers []*verifier
 
 	Organization struct{ ID string }
 	SystemToken  string `json:"system_token"`
@@ -207,5 +209,15 @@ func (c *cluster) stop() {
 		n.proxy.close()
 	}
 }
+
+// door is where checks are asked: the nodes come first, then the verifiers.
+func (c *cluster) door(n int) *client.Client {
+	if n < nodes {
+		return c.nodes[n].api
+	}
+	return c.verifiers[n-nodes].api
+}
+
+func (c *cluster) doors() int { return nodes + len(c.verifiers) }
 
 func (c *cluster) now() time.Duration { return time.Since(c.start) }

@@ -25,11 +25,12 @@ func histories(t *testing.T, normal int) int {
 	return n
 }
 
-// No check that began after an acknowledged change goes by what was before it, at any node, whatever fails; and strict
-// checks are linearizable.
+// No check that began after an acknowledged change goes by what was before it, at any node or verifier, whatever fails; and
+// strict checks are linearizable.
 func TestNodesAreOne(t *testing.T) {
 	c := newCluster(t, build(t, ""), lease)
 	c.knowEachOther()
+	c.embed(buildVerifier(t, ""), 2)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := c.run(t, seed, histories(t, 200), 14, func(h *history) bool {
@@ -40,20 +41,34 @@ func TestNodesAreOne(t *testing.T) {
 	if r.judged < r.asked*3/4 {
 		t.Errorf("only %d of %d histories came to anything", r.judged, r.asked)
 	}
+	accepted, alone := 0, 0
+	for _, v := range c.verifiers {
+		_, more, ofThem := v.standing()
+		accepted, alone = accepted+v.before[0]+more, alone+v.before[1]+ofThem
+	}
+	t.Logf("verifiers accepted %d checks, %d of them without asking anybody", accepted, alone)
+	if alone < accepted/4 {
+		t.Error("the verifiers asked about nearly all checks")
+	}
 }
 
 // The checker finds what a build with a defect does.
 func TestDefectsAreFound(t *testing.T) {
 	for _, d := range []struct {
-		tag    string
-		faults []string
+		tag       string
+		verifiers int
+		faults    []string
 	}{
-		{"defect_eviction", []string{"delay"}},
-		{"defect_fencing", []string{"stop", "silence"}},
-		{"defect_generation", []string{"delay"}},
+		{"defect_eviction", 0, []string{"delay"}},
+		{"defect_fencing", 0, []string{"stop", "silence"}},
+		{"defect_generation", 0, []string{"delay"}},
+		{"defect_lease", 2, []string{"stop", "silence"}},
 	} {
 		t.Run(d.tag, func(t *testing.T) {
 			c := newCluster(t, build(t, d.tag), lease)
+			if d.verifiers > 0 {
+				c.embed(buildVerifier(t, d.tag), d.verifiers)
+			}
 			found := false
 			seed := rand.Uint64()
 			r := c.run(t, seed, 1000, 24, func(h *history) bool { found = true; return true }, c.disturbed(seed, d.faults...))
@@ -67,6 +82,7 @@ func TestDefectsAreFound(t *testing.T) {
 
 type outcome struct {
 	asked, judged, lost, operations int
+	byVerifiers                     int            // checks that they answered
 	faults                          map[string]int // how many of each there were
 	failed                          []failure
 }

@@ -75,8 +75,13 @@ func (c *cluster) disturbed(seed uint64, only ...string) func(context.Context) m
 			if len(only) > 0 && f.name != only[r.IntN(len(only))] || f.name == "link" && c.nodes[0].room == nil {
 				continue
 			}
-			f.do(c, r.IntN(nodes), r)
-			counts[f.name]++
+			if of := faultsOfVerifiers[f.name]; of != nil && len(c.verifiers) > 0 && r.IntN(2) == 0 {
+				of(c, c.verifiers[r.IntN(len(c.verifiers))], r)
+				counts["verifier: "+f.name]++
+			} else {
+				f.do(c, r.IntN(nodes), r)
+				counts[f.name]++
+			}
 			select {
 			case <-ctx.Done():
 			case <-time.After(time.Duration(r.Int64N(int64(lease)))):

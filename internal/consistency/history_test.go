@@ -38,7 +38,7 @@ func (h *history) fail(o operation, err error) {
 	h.failed = append(h.failed, failure{o, err})
 }
 
-// record makes a token, has everybody check it at every node, pauses and resumes it, revokes it, and goes on checking it
+// record makes a token, has everybody check it at every node and verifier, pauses and resumes it, revokes it, and goes on checking it
 // for longer than a lease. False: faults did not let it come to anything.
 func record(ctx context.Context, c *cluster, r *rand.Rand) (*history, bool) {
 	h := &history{cluster: c, random: r}
@@ -50,7 +50,7 @@ func record(ctx context.Context, c *cluster, r *rand.Rand) (*history, bool) {
 	var group sync.WaitGroup
 	cold := r.IntN(3) == 0 // nobody has the record in memory when it is revoked
 	readers := func() {
-		for n := range nodes {
+		for n := range h.doors() {
 			group.Go(func() { h.check(checking, n, "check") })
 		}
 		group.Go(func() { h.check(checking, -1, "strict") })
@@ -135,7 +135,7 @@ func (h *history) check(ctx context.Context, n int, what string) {
 			at = i % nodes
 		}
 		o := operation{node: at, what: what, call: h.now()}
-		v, err := h.nodes[at].api.Verify(ctx, q)
+		v, err := h.door(at).Verify(ctx, q)
 		o.end, o.answer = h.now(), v.Code
 		switch {
 		case err == nil:

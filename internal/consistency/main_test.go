@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 // build makes the program; a defect is a build tag that breaks it.
 func build(t *testing.T, defect string) string {
 	t.Helper()
-	return compile(t, "counterfoil"+defect, "-ldflags=-s -w", "-tags", defect)
+	return compile(t, "counterfoil"+defect, "./cmd/counterfoil", "-ldflags=-s -w", "-tags", defect)
 }
 
 // buildNext makes the program as a next version may be: with a column, a table and an index more, and entries about
@@ -42,13 +42,13 @@ INSERT INTO origins (name, organization) SELECT id, id FROM organizations;
 |DROP INDEX{{concurrently}} IF EXISTS tokens_by_origin;
 CREATE INDEX{{concurrently}} tokens_by_origin ON tokens (origin, id) WHERE origin <> '';
 `
-	return compile(t, "next", `-ldflags=-s -w "-X=`+ours+`store.nextVersion=`+migrations+`" -X=`+ours+`registry.revokedKind=credential`)
+	return compile(t, "next", "./cmd/counterfoil", `-ldflags=-s -w "-X=`+ours+`store.nextVersion=`+migrations+`" -X=`+ours+`registry.revokedKind=credential`)
 }
 
-func compile(t *testing.T, name string, flags ...string) string {
+func compile(t *testing.T, name, program string, flags ...string) string {
 	t.Helper()
 	binary := filepath.Join(binaries, name)
-	cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", binary, "./cmd/counterfoil")...)
+	cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", binary, program)...)
 	cmd.Dir = "../.."
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -12,7 +12,7 @@ import (
 
 // operation is what somebody did with one token: a change, or a check.
 type operation struct {
-	node   int
+	node   int    // from nodes on: a verifier
 	what   string // create, pause, resume, revoke, check, strict
 	call   time.Duration
 	end    time.Duration    // never: the outcome is unknown

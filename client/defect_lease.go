@@ -1,0 +1,5 @@
+//go:build defect_lease
+
+package client
+
+const defectLease = true
