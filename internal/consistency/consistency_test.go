@@ -56,7 +56,7 @@ func TestNodesAreOne(t *testing.T) {
 func TestDefectsAreFound(t *testing.T) {
 	for _, d := range []struct {
 		tag       string
-		verifiers int
+		verifiers int // it is they that have it
 		faults    []string
 	}{
 		{"defect_eviction", 0, []string{"delay"}},
@@ -65,8 +65,11 @@ func TestDefectsAreFound(t *testing.T) {
 		{"defect_lease", 2, []string{"stop", "silence"}},
 	} {
 		t.Run(d.tag, func(t *testing.T) {
-			c := newCluster(t, build(t, d.tag), lease)
-			if d.verifiers > 0 {
+			var c *cluster
+			if d.verifiers == 0 {
+				c = newCluster(t, build(t, d.tag), lease)
+			} else {
+				c = newCluster(t, build(t, ""), lease)
 				c.embed(buildVerifier(t, d.tag), d.verifiers)
 			}
 			found := false
@@ -82,7 +85,6 @@ func TestDefectsAreFound(t *testing.T) {
 
 type outcome struct {
 	asked, judged, lost, operations int
-	byVerifiers                     int            // checks that they answered
 	faults                          map[string]int // how many of each there were
 	failed                          []failure
 }
