@@ -133,7 +133,7 @@ func (v *Verifier) Verify(ctx context.Context, token string, a counterfoil.Attem
 		var err error
 		k, refused, err = v.learn(ctx, token)
 		switch {
-		case errors.Is(err, errForeign):
+		case errors.Is(err, errForeign), errors.Is(err, errStale): // it cannot be learnt, or changes too fast
 			return v.ask(ctx, token, a)
 		case k == nil:
 			return refused, err

@@ -123,7 +123,7 @@ func (v *Verifier) renew(ctx context.Context) {
 	}
 	v.standing.Lock()
 	defer v.standing.Unlock()
-	until := int64(began) + lease.LeaseMS*int64(time.Millisecond)
+	until := int64(began) + min(lease.LeaseMS*int64(time.Millisecond), int64(v.config.MaxStaleness))
 	if begun == v.begun && until > v.until.Load() {
 		v.since.Store(int64(began))
 		v.until.Store(until)
