@@ -55,27 +55,44 @@ func (n *refusals) explain(r *Result, q *Request, now counterfoil.Instant) *refu
 	return out
 }
 
-// masked returns text with the secret part of every token value in it crossed out. All values of an instance are as long
-// as the presented one.
+// masked returns text with the secret part of every token value in it crossed out, by the prefix of the presented one.
 func masked(text, presented string) string {
 	prefix, _, _ := strings.Cut(presented, "_")
 	return crossedOut(text, prefix)
 }
 
+const idLength = 12 // characters of a value after its kind: its id, which is no secret
+
+// crossedOut leaves of whatever begins like a value no more than its id, also where the value is cut short or mistyped.
 func crossedOut(text, prefix string) string {
-	shown := len(prefix) + len("_pat_") + 12
-	whole := shown + 30 + 6 // secret and checksum
-	for from := 0; ; {
+	head := len(prefix) + len("_pat_")
+	var crossed []byte // of text, which is searched as it was: one value may begin in the last letters of another
+	for from := 0; ; from++ {
 		i := strings.Index(text[from:], prefix+"_")
-		if i < 0 || from+i+whole > len(text) {
-			return text
+		if from += i; i < 0 || from+head > len(text) {
+			break
 		}
-		i += from
-		if _, ok := secret.Parse(text[i : i+whole]); ok {
-			text = text[:i+shown] + strings.Repeat("x", whole-shown) + text[i+whole:]
+		if text[from+head-1] != '_' {
+			continue
 		}
-		from = i + 1
+		for end := from + head; end < len(text) && isBase62(text[end]); end++ {
+			if end < from+head+idLength {
+				continue
+			}
+			if crossed == nil {
+				crossed = []byte(text)
+			}
+			crossed[end] = 'x'
+		}
 	}
+	if crossed == nil {
+		return text
+	}
+	return string(crossed)
+}
+
+func isBase62(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
 // plain returns text that every database takes, cut to maxKeptText.
@@ -93,9 +110,20 @@ func plain(text string) string {
 
 // HoldsValue reports whether text holds a token's value of this instance, whole and well-formed: such a text is not to be
 // kept or repeated (S1).
-func (v *Verifier) HoldsValue(text string) bool { return v.Masked(text) != text }
+func (v *Verifier) HoldsValue(text string) bool {
+	whole := len(v.Prefix) + len("_pat_") + idLength + 30 + 6 // secret and checksum
+	for from := 0; ; from++ {
+		i := strings.Index(text[from:], v.Prefix+"_")
+		if from += i; i < 0 || from+whole > len(text) {
+			return false
+		}
+		if _, ok := secret.Parse(text[from : from+whole]); ok {
+			return true
+		}
+	}
+}
 
-// Masked returns text with the secret part of every token value of this instance crossed out.
+// Masked returns text without the secret part of any token value of this instance, whole or in part.
 func (v *Verifier) Masked(text string) string {
 	return crossedOut(text, v.Prefix)
 }
