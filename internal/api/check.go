@@ -144,6 +144,7 @@ func (a *API) verify(w http.ResponseWriter, r *http.Request) {
 	gateway.SayExpiry(w.Header(), &v)
 	buf := getBuffer()
 	*buf = append(appendVerdict((*buf)[:0], &v), '\n')
+	toMachine(w.Header())
 	writeJSON(w, *buf)
 	putBuffer(buf)
 }
@@ -185,5 +186,6 @@ func (a *API) batch(w http.ResponseWriter, r *http.Request) {
 		*buf = appendVerdict(*buf, &v)
 	}
 	*buf = append(*buf, "]}\n"...)
+	toMachine(w.Header())
 	writeJSON(w, *buf)
 }

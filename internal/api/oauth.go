@@ -80,6 +80,7 @@ func (a *API) introspect(w http.ResponseWriter, r *http.Request) {
 	gateway.SayExpiry(w.Header(), &v)
 	buf := getBuffer()
 	*buf = append(appendIntrospection((*buf)[:0], &v), '\n')
+	toMachine(w.Header())
 	writeJSON(w, *buf)
 	putBuffer(buf)
 }

@@ -27,6 +27,13 @@ var (
 	noStore  = []string{"no-store"}
 )
 
+// toMachine takes out of a verdict's answer what is said to browsers alone: none reads it, and each header of a check over HTTP
+// is kept, copied, sorted and written.
+func toMachine(h http.Header) {
+	delete(h, "Referrer-Policy")
+	delete(h, "X-Content-Type-Options")
+}
+
 func writeJSON(w http.ResponseWriter, body []byte) {
 	h := w.Header()
 	h["Content-Type"], h["Cache-Control"] = jsonType, noStore

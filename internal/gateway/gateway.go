@@ -100,16 +100,21 @@ var IdentityHeaders = [...]string{"X-Token-Id", "X-Organization-Id", "X-Owner-Id
 
 // Identify sets IdentityHeaders, each where there is one.
 func Identify(h http.Header, v *verify.Result) {
-	h["X-Token-Id"] = []string{v.TokenID()}
+	values := make([]string, 5)
+	set := func(name, value string) {
+		values[0] = value
+		h[name], values = values[:1:1], values[1:]
+	}
+	set("X-Token-Id", v.TokenID())
 	if id, _ := v.Organization(); id != "" {
-		h["X-Organization-Id"] = []string{id}
+		set("X-Organization-Id", id)
 	}
 	if id, _ := v.Owner(); id != "" {
-		h["X-Owner-Id"] = []string{id}
+		set("X-Owner-Id", id)
 	}
-	h["X-Token-Permissions"] = []string{strings.Join(v.Permissions(), " ")}
+	set("X-Token-Permissions", strings.Join(v.Permissions(), " "))
 	if t := v.ExpiresAt(); t != nil {
-		h["Token-Expires-At"] = []string{t.Format(time.RFC3339)}
+		set("Token-Expires-At", t.Format(time.RFC3339))
 	}
 }
 
