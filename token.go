@@ -2,6 +2,7 @@ package counterfoil
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -145,10 +146,26 @@ type Rotated struct {
 	Receipt Receipt `json:"receipt"`
 }
 
-// Revoked answers a revocation: of a token, or of the value before its last rotation.
+// Revoked answers a revocation.
 type Revoked struct {
 	Token   Token   `json:"token"`
 	Receipt Receipt `json:"receipt"`
+}
+
+// Finished answers the end of the value before a token's last rotation.
+type Finished struct {
+	Token   Token    `json:"token"`
+	Receipt *Receipt `json:"receipt" doc:"null where no old value was accepted any more."`
+}
+
+// Confirmers is what those whom a receipt lists are called together.
+func (r *Receipt) Confirmers() string {
+	for _, n := range r.Nodes {
+		if strings.HasPrefix(n.ID, "ver_") {
+			return "nodes and verifiers"
+		}
+	}
+	return "nodes"
 }
 
 // Receipt proves on which nodes a narrowing took effect.

@@ -87,16 +87,16 @@ func (c *Client) PreviousValue(ctx context.Context, org, id string, options ...C
 }
 
 // EndPreviousValue ends the value before a token's last rotation before its grace does. Where that value was used within quiet,
-// in whole seconds, it is refused with in_use; 0 ends it in any case.
-func (c *Client) EndPreviousValue(ctx context.Context, org, id string, quiet time.Duration, options ...CallOption) (counterfoil.Revoked, error) {
+// in whole seconds, it is refused with in_use; 0 ends it in any case. Where no old value is accepted any more there is no receipt.
+func (c *Client) EndPreviousValue(ctx context.Context, org, id string, quiet time.Duration, options ...CallOption) (counterfoil.Finished, error) {
 	const doing = "ending a token's previous value"
 	if quiet%time.Second != 0 {
-		return counterfoil.Revoked{}, fmt.Errorf("%s: %w", doing, errors.New("the quiet time has to be whole seconds"))
+		return counterfoil.Finished{}, fmt.Errorf("%s: %w", doing, errors.New("the quiet time has to be whole seconds"))
 	}
 	body := struct {
 		QuietSeconds int64 `json:"quiet_seconds,omitempty"`
 	}{int64(quiet / time.Second)}
-	return call[counterfoil.Revoked](ctx, c, request{doing: doing, method: http.MethodDelete, path: tokens(org, id, "previous"), body: body}, options)
+	return call[counterfoil.Finished](ctx, c, request{doing: doing, method: http.MethodDelete, path: tokens(org, id, "previous"), body: body}, options)
 }
 
 // RevokeToken ends a token, for good. Reason is kept with it and may be empty. Again, it answers with the first receipt.

@@ -131,8 +131,11 @@ var tokenRows = []row{
 			t.Errorf("what was used just now is ended: %v", err)
 		}
 		got := must(w.owner.EndPreviousValue(t.Context(), current, made.Token.ID, 0))(t)
-		if got.Token.PreviousValidUntil != nil || !got.Receipt.Complete {
+		if got.Token.PreviousValidUntil != nil || got.Receipt == nil || !got.Receipt.Complete {
 			t.Errorf("got %+v", got)
+		}
+		if again := must(w.owner.EndPreviousValue(t.Context(), current, made.Token.ID, 0))(t); again.Receipt != nil || again.Token.ID != made.Token.ID {
+			t.Errorf("with nothing to end: %+v", again)
 		}
 		if v := must(w.System().Verify(t.Context(), counterfoil.Question{Token: made.Secret}))(t); v.Code != counterfoil.CodeTokenRevoked {
 			t.Errorf("the old value is %s", v.Code)

@@ -10,7 +10,7 @@ import (
 
 // follow keeps a stream of changes, and forgets what they concern.
 func (v *Verifier) follow(ctx context.Context) {
-	heard, told := time.Now(), false
+	heard, told := time.Now(), "" // told: the fault that was last logged
 	for wait := time.Duration(0); ; {
 		select {
 		case <-ctx.Done():
@@ -21,10 +21,10 @@ func (v *Verifier) follow(ctx context.Context) {
 			v.forget()
 		}
 		err := v.client.FollowChanges(ctx, v.applied.Load(), v.hash, quietStream, func(m counterfoil.Changes) error {
-			if told {
+			if told != "" {
 				v.config.Logger.Info("the changes of tokens are followed again")
 			}
-			heard, told, wait = time.Now(), false, 0
+			heard, told, wait = time.Now(), "", 0
 			if v.applied.Load() < 0 { // what was read before this stream began may lack a change that none tells
 				v.memory.apply(counterfoil.Change{Scope: counterfoil.ScopeEverything})
 			}
@@ -45,12 +45,21 @@ func (v *Verifier) follow(ctx context.Context) {
 		if errors.Is(err, &counterfoil.Error{Code: counterfoil.CodeCursorExpired}) {
 			v.forget() // it is another log: a restored one
 		}
-		if !told && !errors.Is(err, errStreamEnded) {
+		if fault := faultOf(err); fault != told && !errors.Is(err, errStreamEnded) {
 			v.config.Logger.Warn("the changes of tokens are not followed; it is tried again", "error", err)
-			told = true
+			told = fault
 		}
 		wait = min(max(2*wait, 50*time.Millisecond), 2*time.Second)
 	}
+}
+
+// faultOf is what two errors of one cause have in common: the service's code, or that it did not answer.
+func faultOf(err error) string {
+	var refused *counterfoil.Error
+	if errors.As(err, &refused) {
+		return string(refused.Code)
+	}
+	return "no answer"
 }
 
 // forget begins anew at the end of the log.

@@ -36,9 +36,9 @@ func (g *granting) expiryIn(seconds int64) counterfoil.Instant {
 func (g *granting) expiryAt(pointer string, at counterfoil.Instant) counterfoil.Instant {
 	switch {
 	case at <= g.now:
-		g.report(invalid(pointer, "the expiry lies in the future"))
+		g.report(invalid(pointer, "the expiry must lie in the future"))
 	case at > g.now.Plus(longest):
-		g.report(invalid(pointer, "the expiry lies at most 100 years ahead"))
+		g.report(invalid(pointer, "the expiry must lie within 100 years"))
 	case g.policy != nil && g.policy.MaxLifetimeSeconds != nil && at > g.now.Plus(*g.policy.MaxLifetimeSeconds):
 		most := *g.policy.MaxLifetimeSeconds
 		g.report(violation(pointer, fmt.Sprintf("the security policy allows at most %s, now until %s",

@@ -160,7 +160,7 @@ func receiptText(what string, r counterfoil.Receipt) string {
 			fenced++
 		}
 	}
-	text := fmt.Sprintf("%s %s. Confirmed by %d of %d nodes, slowest %s ms.", what, at.Format(layout), confirmed, len(r.Nodes), milliseconds(slowest))
+	text := fmt.Sprintf("%s %s. Confirmed by %d of %d %s, slowest %s ms.", what, at.Format(layout), confirmed, len(r.Nodes), r.Confirmers(), milliseconds(slowest))
 	if fenced > 0 {
 		text += fmt.Sprintf(" %d could not confirm and stopped answering.", fenced)
 	}

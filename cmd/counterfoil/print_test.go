@@ -81,6 +81,8 @@ func TestReceiptText(t *testing.T) {
 			"Revoked 12:02:11.204. Confirmed by 1 of 2 nodes, slowest 0.004 ms. 1 could not confirm and stopped answering."},
 		{"not complete", counterfoil.Receipt{ID: "rcp_1", RevokedAt: noon, Nodes: []counterfoil.ReceiptNode{{}}},
 			"Revoked 12:02:11.204. Confirmed by 0 of 1 nodes, slowest 0.000 ms. Not every node has confirmed yet: counterfoil receipt show rcp_1"},
+		{"a verifier that is gone", counterfoil.Receipt{RevokedAt: noon, Complete: true, Nodes: []counterfoil.ReceiptNode{{ID: "node_1", ConfirmedInMS: ms(2)}, {ID: "ver_1", Fenced: true}}},
+			"Revoked 12:02:11.204. Confirmed by 1 of 2 nodes and verifiers, slowest 2.0 ms. 1 could not confirm and stopped answering."},
 		{"another day", counterfoil.Receipt{RevokedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local), Complete: true},
 			"Revoked 2026-01-02 03:04:05.000. Confirmed by 0 of 0 nodes, slowest 0.000 ms."},
 	} {

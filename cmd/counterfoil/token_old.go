@@ -91,6 +91,10 @@ func (c *tokenFinishCmd[P]) Run(ctx context.Context, s *session) error {
 	if c.JSON {
 		return s.json(ended)
 	}
-	_, err = fmt.Fprintln(s.out, receiptText("Ended", ended.Receipt))
+	text := "There is no old value that is accepted."
+	if ended.Receipt != nil {
+		text = receiptText("Ended", *ended.Receipt)
+	}
+	_, err = fmt.Fprintln(s.out, text)
 	return err
 }

@@ -167,13 +167,15 @@ type quiet struct {
 	QuietSeconds int64 `json:"quiet_seconds,omitempty" minimum:"0" maximum:"604800" doc:"Refuse with in_use where the value was used within so many seconds; 0, the default, ends it in any case."`
 }
 
-func (c *call) endPrevious(b quiet) (a counterfoil.Revoked, err error) {
+func (c *call) endPrevious(b quiet) (a counterfoil.Finished, err error) {
 	org, err := c.tokensOrg()
 	if err != nil {
 		return a, err
 	}
 	a, err = c.Registry.EndPreviousValue(c.r.Context(), c.caller, org, c.r.PathValue("id"), b.QuietSeconds)
-	c.receipt(a.Receipt)
+	if a.Receipt != nil {
+		c.receipt(*a.Receipt)
+	}
 	return a, err
 }
 

@@ -60,5 +60,5 @@ func (v *visit) finish() error {
 	if err != nil {
 		return v.refused(v.tokenPath(t, ""), err)
 	}
-	return v.say(v.tokenPath(t, ""), "good", "The old value has ended. The new one alone works.", &ended.Receipt)
+	return v.say(v.tokenPath(t, ""), "good", "The old value has ended. The new one alone works.", ended.Receipt)
 }

@@ -89,9 +89,13 @@ func receiptWords(r *counterfoil.Receipt) string {
 			slowest = max(slowest, *n.ConfirmedInMS)
 		}
 	}
-	words := fmt.Sprintf("Confirmed by %d of %s, slowest %s.", confirmed, plural(int64(len(r.Nodes)), "node"), milliseconds(slowest))
+	all := plural(int64(len(r.Nodes)), "node")
+	if who := r.Confirmers(); who != "nodes" {
+		all = fmt.Sprintf("%d %s", len(r.Nodes), who)
+	}
+	words := fmt.Sprintf("Confirmed by %d of %s, slowest %s.", confirmed, all, milliseconds(slowest))
 	if fenced := len(r.Nodes) - confirmed; fenced > 0 {
-		words += fmt.Sprintf(" %s could not confirm and had stopped answering by then.", plural(int64(fenced), "node"))
+		words += fmt.Sprintf(" %d could not confirm and had stopped answering by then.", fenced)
 	}
 	return words
 }

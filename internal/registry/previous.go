@@ -55,14 +55,14 @@ func (w *work) previousValue(t *store.Token) (p counterfoil.PreviousValue, err e
 
 // EndPreviousValue ends the grace of the value before a token's last rotation: the rotation is finished. With quiet it refuses
 // where that value was used within so many seconds. Where there is none, nothing changes.
-func (r *Registry) EndPreviousValue(ctx context.Context, c Caller, org, id string, quiet int64) (ended counterfoil.Revoked, err error) {
+func (r *Registry) EndPreviousValue(ctx context.Context, c Caller, org, id string, quiet int64) (ended counterfoil.Finished, err error) {
 	op := OpEndPrevious
 	if org == "" {
 		op = OpEndSystemPrevious
 	}
 	c.itself = id == c.TokenID
 	r.writeNotedUses()
-	ended.Receipt, err = r.do(ctx, c, org, op, func(w *work) error {
+	receipt, err := r.do(ctx, c, org, op, func(w *work) error {
 		t, owner, err := w.tokenToChange(id)
 		if err != nil {
 			return err
@@ -91,7 +91,10 @@ func (r *Registry) EndPreviousValue(ctx context.Context, c Caller, org, id strin
 		return err
 	})
 	if err != nil {
-		return counterfoil.Revoked{}, err
+		return counterfoil.Finished{}, err
+	}
+	if receipt.ID != "" {
+		ended.Receipt = &receipt
 	}
 	return ended, nil
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"strings"
 
@@ -59,7 +60,8 @@ func wanted(getenv func(string) string) (bool, error) {
 		}
 		return "", ""
 	}
-	if _, endpoint := first("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"); endpoint == "" || strings.EqualFold(getenv("OTEL_SDK_DISABLED"), "true") {
+	name, endpoint := first("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+	if endpoint == "" || strings.EqualFold(getenv("OTEL_SDK_DISABLED"), "true") {
 		return false, nil
 	}
 	switch kind := getenv("OTEL_TRACES_EXPORTER"); kind {
@@ -68,6 +70,15 @@ func wanted(getenv func(string) string) (bool, error) {
 	case "", "otlp":
 	default:
 		return false, fmt.Errorf("OTEL_TRACES_EXPORTER: %q is neither otlp nor none", kind)
+	}
+	// The library would go to another address than was meant, or sample otherwise, with no more than a warning.
+	if u, err := url.Parse(endpoint); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return false, fmt.Errorf("%s: give the whole URL, such as http://127.0.0.1:4318", name)
+	}
+	switch sampler := strings.TrimSpace(getenv("OTEL_TRACES_SAMPLER")); strings.ToLower(sampler) {
+	case "", "always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio":
+	default:
+		return false, fmt.Errorf("OTEL_TRACES_SAMPLER: there is no sampler %q; take parentbased_traceidratio, and OTEL_TRACES_SAMPLER_ARG=0.1 for a tenth", sampler)
 	}
 	switch name, protocol := first("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"); protocol {
 	case "", "http/protobuf", "http/json":

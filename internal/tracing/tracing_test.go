@@ -33,6 +33,10 @@ func TestWanted(t *testing.T) {
 		endpoint + "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf":                                         "on",
 		endpoint + "OTEL_EXPORTER_OTLP_PROTOCOL=grpc":                                                  "OTEL_EXPORTER_OTLP_PROTOCOL",
 		endpoint + "OTEL_EXPORTER_OTLP_PROTOCOL=grpc OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf": "on",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=127.0.0.1:4318":                                                   "OTEL_EXPORTER_OTLP_ENDPOINT",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=localhost:4318":                                                   "OTEL_EXPORTER_OTLP_ENDPOINT",
+		endpoint + "OTEL_TRACES_SAMPLER=ratio":                                                         "OTEL_TRACES_SAMPLER",
+		endpoint + "OTEL_TRACES_SAMPLER=ParentBased_always_on":                                         "on",
 		"OTEL_EXPORTER_OTLP_PROTOCOL=grpc":                                                             "off",
 	} {
 		on, err := wanted(func(name string) string {
