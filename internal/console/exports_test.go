@@ -98,6 +98,7 @@ func TestPushIsForWhoMay(t *testing.T) {
 	active := counterfoil.MemberActive
 	must[counterfoil.Member](t)(d.System().EditMember(t.Context(), d.Organization.ID, m.ID, counterfoil.MemberEdit{Status: &active}))
 	looks := d.sits(m.ID)
+	d.until("something is delivered", func() bool { return strings.Contains(looks.get(push).text, "Delivered to #") })
 	looks.get(push).says(http.StatusOK, "Delivered to #", "This takes the permission counterfoil.exports:write", "!Send a test event", "!Stop and remove")
 	looks.get(push + "/edit").says(http.StatusForbidden)
 	looks.post(push + "/test").says(http.StatusForbidden)
