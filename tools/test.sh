@@ -1,14 +1,12 @@
 #!/usr/bin/env bash
-# The whole test run, one make target after the other, with the time that each took; those with a + between them run
-# side by side. The first that fails ends it.
+# The whole test run, one make target after the other, with the time that each took. The first that fails ends it.
 set -euo pipefail
 
 times=
 for target in "$@"; do
 	echo "== make $target"
 	start=$SECONDS
-	IFS=+ read -ra together <<<"$target"
-	if ! "${MAKE:-make}" --no-print-directory --jobs="${#together[@]}" "${together[@]}"; then
+	if ! "${MAKE:-make}" --no-print-directory "$target"; then
 		printf '%s== make %s: FAILED after %d s. Nothing after it has run.\n' "$times" "$target" $((SECONDS - start)) >&2
 		exit 1
 	fi
