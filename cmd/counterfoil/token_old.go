@@ -49,8 +49,10 @@ func (c *tokenOldCmd[P]) Run(ctx context.Context, s *session) error {
 // oldValueText says whether an old value is still used.
 func oldValueText(old *counterfoil.PreviousValue, now time.Time) string {
 	switch {
+	case old.WatchedSince == nil:
+		return "An earlier version rotated this token: whether the old value is still used is not known."
 	case old.LastUsed == nil:
-		return "Nobody has used the old value since the rotation."
+		return fmt.Sprintf("Nobody has used the old value since the rotation %s.", relative(*old.WatchedSince, now))
 	case old.LastUsed.IP == "":
 		return fmt.Sprintf("The old value was last used %s.", relative(old.LastUsed.At, now))
 	}
@@ -66,7 +68,7 @@ type tokenFinishCmd[P place] struct {
 }
 
 func (c tokenFinishCmd[P]) Help() string {
-	return "On a terminal it asks first.\n\nExample:\n\n\tcounterfoil " + c.In.noun() + " finish tok_4fZr81bQx0Lm --quiet 24h"
+	return "On a terminal it asks first.\n\nExample:\n\n\tcounterfoil " + c.In.noun() + " finish tok_4fZr81bQx0Lm"
 }
 
 func (c *tokenFinishCmd[P]) Run(ctx context.Context, s *session) error {

@@ -23,8 +23,8 @@ func TestCutOver(t *testing.T) {
 	p.click("checkbox", "I have saved this token")
 	p.follow("button", "Done")
 	p.open(at)
-	p.sees("Change to the new value", "Nobody has used the old value since the rotation.")
-	i.inspect("a quiet old value")
+	p.sees("Change to the new value", "Nobody has used the old value since the rotation just now.")
+	i.inspect("an old value that nobody has used yet")
 	attempt := counterfoil.Attempt{Audience: counterfoil.AudienceProduct, IP: netip.MustParseAddr("2001:db8::17")}
 	if r, err := w.Verifier.Verify(t.Context(), &verify.Request{Token: made.Secret, Attempt: attempt}); err != nil || !r.Active() {
 		t.Fatal(r.Code, err)

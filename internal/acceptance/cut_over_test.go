@@ -31,6 +31,15 @@ func cutOver(t *testing.T, o *tenant) {
 	expectAt(t, "just rotated", a, "uses", "[]") // what was used before the rotation is no use of an old value
 	expectAt(t, "just rotated", a, "valid_until", o.ask(t, o.token, "GET tokens/"+made.id, "").at("previous_valid_until"))
 
+	if since, err := time.Parse(time.RFC3339Nano, a.at("watched_since")); err != nil || o.now().Sub(since).Abs() > time.Minute {
+		t.Errorf("watched since %s (%v)", a.at("watched_since"), err)
+	}
+	early := o.ask(t, o.token, "DELETE "+at, `{"quiet_seconds":600}`) // it was used a moment before the rotation
+	expect(t, "the end right after the rotation", early, "409 in_use")
+	if detail := early.at("detail"); !strings.Contains(detail, "The rotation was only") {
+		t.Errorf("the refusal says %s", detail)
+	}
+
 	use(second, "192.0.2.1")
 	use(made.secret, "198.51.100.7")
 	began := o.now()

@@ -10,16 +10,29 @@ import (
 // quietEnough is how long nobody may have used a token's old value for its end to be offered as harmless.
 const quietEnough = 10 * time.Minute
 
-// quietFor says for how long nobody has used a token's old value; false: somebody has, too lately.
+// quietFor says that nobody has used a token's old value for long enough; false: somebody has, or it was not watched for so long.
 func quietFor(old *counterfoil.PreviousValue, now time.Time) bool {
-	return old.LastUsed == nil || now.Sub(old.LastUsed.At) >= quietEnough
+	return old.WatchedSince != nil && now.Sub(*old.WatchedSince) >= quietEnough && (old.LastUsed == nil || now.Sub(old.LastUsed.At) >= quietEnough)
+}
+
+// oldValueState is the tone and the word for whether an old value is still used.
+func oldValueState(old *counterfoil.PreviousValue, now time.Time) (tone, word string) {
+	switch {
+	case quietFor(old, now):
+		return "good", "Quiet"
+	case old.LastUsed == nil:
+		return "warn", "Not known yet"
+	}
+	return "warn", "In use"
 }
 
 // oldValueWords says whether an old value is still used.
 func oldValueWords(old *counterfoil.PreviousValue, now time.Time) string {
 	switch {
+	case old.WatchedSince == nil:
+		return "An earlier version rotated this token: whether the old value is still used is not known."
 	case old.LastUsed == nil:
-		return "Nobody has used the old value since the rotation."
+		return "Nobody has used the old value since the rotation " + relative(now, *old.WatchedSince) + "."
 	case quietFor(old, now):
 		return "Nobody has used the old value for " + length(now.Sub(old.LastUsed.At)) + "."
 	}

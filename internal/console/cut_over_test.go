@@ -26,7 +26,10 @@ func TestCutOver(t *testing.T) {
 	}
 	rotated := must[counterfoil.Rotated](t)(d.Client().RotateToken(t.Context(), "current", made.Token.ID, 24*time.Hour))
 	use(rotated.Secret, "192.0.2.1")
-	owner.get(at).says(http.StatusOK, "Change to the new value", "Quiet Nobody has used the old value since the rotation. It works until")
+	owner.get(at).says(http.StatusOK, "Change to the new value", "Not known yet Nobody has used the old value since the rotation just now. It works until")
+	if early := owner.get(at + "/finish"); !strings.Contains(early.source, `name="quiet" value="0"`) {
+		t.Error("a value that was rotated just now counts as quiet")
+	}
 	use(made.Secret, "198.51.100.7")
 	owner.get(at).says(http.StatusOK, "In use The old value is still used, the last time just now from 198.51.100.7. It works until", "First Last Accepted 198.51.100.7 just now just now 1")
 	d.later.Add(time.Hour.Microseconds())

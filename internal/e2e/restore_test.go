@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -74,12 +75,7 @@ func TestRestoreRevivesNothing(t *testing.T) {
 
 	restore := func() {
 		t.Helper()
-		for _, end := range []string{"-wal", "-shm"} {
-			if err := os.Remove(database + end); err != nil && !os.IsNotExist(err) {
-				t.Fatal(err)
-			}
-		}
-		must(t, os.WriteFile(database, backup, 0o600))
+		putBack(t, database, backup)
 		in.start()
 	}
 	check := func(name, value string, want bool) {
@@ -133,6 +129,110 @@ func TestRestoreRevivesNothing(t *testing.T) {
 	if !strings.Contains(in.logs(), "no ledger of revocations") {
 		t.Error("the server does not say that the ledger is missing")
 	}
+}
+
+// Two nodes keep a ledger each. After a restore it is the later of two rotations that counts, whichever node starts first, and
+// again and again.
+func TestRestoreByTwoLedgers(t *testing.T) {
+	in := serveNew(t, "")
+	ctx, system := t.Context(), in.system()
+	made, err := system.CreateToken(ctx, in.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "rotated"})
+	must(t, err)
+	database, ledger := filepath.Join(in.dir, "counterfoil.db"), filepath.Join(in.dir, "revocations.ledger")
+	in.stop(syscall.SIGTERM)
+	backup, err := os.ReadFile(database)
+	must(t, err)
+	move := func(from, to string) { t.Helper(); must(t, os.Rename(from, to)) }
+	rotate := func() string {
+		t.Helper()
+		for _, name := range []string{"a", "b"} { // each edit is a version
+			_, err := system.EditToken(ctx, in.Organization.ID, made.Token.ID, counterfoil.Edit{Name: &name})
+			must(t, err)
+		}
+		rotated, err := system.RotateToken(ctx, in.Organization.ID, made.Token.ID, 0)
+		must(t, err)
+		return rotated.Secret
+	}
+	in.start()
+	dead := rotate()
+	in.stop(syscall.SIGTERM)
+	move(ledger, ledger+".b")
+	in.start()
+	good := rotate()
+	in.stop(syscall.SIGTERM)
+	move(ledger, ledger+".a")
+	putBack(t, database, backup)
+	for _, node := range []string{".a", ".b", ".a"} {
+		move(ledger+node, ledger)
+		in.start()
+		for value, want := range map[string]counterfoil.Code{good: counterfoil.CodeOK, dead: counterfoil.CodeTokenRevoked, made.Secret: counterfoil.CodeTokenRevoked} {
+			v, err := system.Verify(ctx, counterfoil.Question{Token: value})
+			must(t, err)
+			if (v.Code == counterfoil.CodeOK) != (want == counterfoil.CodeOK) {
+				t.Errorf("after node %s: %s, want %s", node, v.Code, want)
+			}
+		}
+		in.stop(syscall.SIGTERM)
+		move(ledger, ledger+node)
+	}
+}
+
+// Changes that run side by side may write their entries in any order: what ended counts all the same.
+func TestRestoreWithEntriesInAnyOrder(t *testing.T) {
+	in := serveNew(t, "")
+	ctx, system := t.Context(), in.system()
+	create := func(name string) counterfoil.Created {
+		t.Helper()
+		made, err := system.CreateToken(ctx, in.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: name})
+		must(t, err)
+		return made
+	}
+	finished, revoked := create("finished"), create("revoked")
+	rotate := func(made counterfoil.Created) string {
+		t.Helper()
+		rotated, err := system.RotateToken(ctx, in.Organization.ID, made.Token.ID, 24*time.Hour)
+		must(t, err)
+		return rotated.Secret
+	}
+	good, gone := rotate(finished), rotate(revoked)
+	database, ledger := filepath.Join(in.dir, "counterfoil.db"), filepath.Join(in.dir, "revocations.ledger")
+	in.stop(syscall.SIGTERM)
+	backup, err := os.ReadFile(database)
+	must(t, err)
+	in.start()
+	_, err = system.EndPreviousValue(ctx, in.Organization.ID, finished.Token.ID, 0)
+	must(t, err)
+	_, err = system.RevokeToken(ctx, in.Organization.ID, revoked.Token.ID, "")
+	must(t, err)
+	in.stop(syscall.SIGTERM)
+	text, err := os.ReadFile(ledger)
+	must(t, err)
+	lines := strings.Fields(string(text)) // no entry has a space in it
+	slices.Reverse(lines)
+	must(t, os.WriteFile(ledger, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
+	putBack(t, database, backup)
+	in.start()
+	for name, c := range map[string]struct {
+		value string
+		good  bool
+	}{"the value that took the place": {good, true}, "the value that was ended": {finished.Secret, false}, "a revoked token": {gone, false}, "its value before": {revoked.Secret, false}} {
+		v, err := system.Verify(ctx, counterfoil.Question{Token: c.value})
+		must(t, err)
+		if v.Active != c.good {
+			t.Errorf("%s is %s", name, v.Code)
+		}
+	}
+}
+
+// putBack makes the database what it was.
+func putBack(t *testing.T, database string, backup []byte) {
+	t.Helper()
+	for _, end := range []string{"-wal", "-shm"} {
+		if err := os.Remove(database + end); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+	}
+	must(t, os.WriteFile(database, backup, 0o600))
 }
 
 func must(t testing.TB, err error) {

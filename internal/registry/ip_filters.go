@@ -164,9 +164,7 @@ func (r *Registry) EditIPFilter(ctx context.Context, c Caller, org, id string, e
 // PreviewIPFilter says what other rules of a filter would refuse that is accepted now, judged against the recorded use of
 // the last 30 days.
 func (r *Registry) PreviewIPFilter(ctx context.Context, c Caller, org, id, text string) (preview counterfoil.PolicyPreview, err error) {
-	if r.NotedUses != nil {
-		r.NotedUses()
-	}
+	_ = r.writeNotedUses() // the preview goes by what is written
 	preview.Tokens = []counterfoil.RefusedToken{}
 	err = r.view(ctx, c, org, OpPreviewIPFilter, func(w *work) error {
 		if _, err := w.ipFilter(id); err != nil {

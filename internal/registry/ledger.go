@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/ledger"
@@ -40,10 +41,17 @@ var errAsKept = errors.New("as the ledger says")
 // Replay ends again what the ledger says has ended and the database, restored from a backup, does not know. It is called
 // before anybody is served, and returns how many tokens, keys and organizations it ended.
 func (r *Registry) Replay(ctx context.Context) (ended int, err error) {
-	known, seen := 0, map[string]bool{}
+	known, seen := 0, map[string]int64{} // seen: the latest version of each
 	err = r.Ledger.Backward(func(e ledger.Entry) (bool, error) {
-		if name := e.Token + e.ProviderKey + e.Organization; !seen[name] { // of each the newest entry counts
-			seen[name] = true
+		// Of each the newest entry counts, and one before it that came later all the same: changes that run side by side write their
+		// entries in any order. Nothing comes after the end of the whole.
+		version := e.Version
+		if e.Digest == nil {
+			version = math.MaxInt64
+		}
+		name := e.Token + e.ProviderKey + e.Organization
+		if last, again := seen[name]; !again || last < version {
+			seen[name] = version
 			end := r.endToken
 			switch {
 			case e.ProviderKey != "":
@@ -86,12 +94,13 @@ func (r *Registry) endToken(ctx context.Context, e ledger.Entry) error {
 			return errors.Join(err, errAsKept)
 		}
 		if e.Digest != nil && sameValue(&t, e) {
-			return w.endPrevious(&t, map[string]any{"reason": "ended before the database was restored from a backup"})
+			return errors.Join(w.endPrevious(&t, map[string]any{"reason": "ended before the database was restored from a backup"}), w.tx.RaiseVersion(t.ID, e.Version))
 		}
 		if e.Digest != nil {
 			t.Previous, t.PreviousKeyID, t.PreviousUntil = t.Digest, t.KeyID, 1
 			t.KeyID, t.Digest = e.KeyID, secret.Digest(e.Digest)
-			if err := w.tx.UpdateToken(t); err != nil {
+			// With the version that it had: another node's ledger may know of what came before.
+			if err := errors.Join(w.tx.UpdateToken(t), w.tx.RaiseVersion(t.ID, e.Version)); err != nil {
 				return err
 			}
 			w.recordToken(t, "token_rotated", map[string]any{"grace_seconds": 0, "reason": "rotated before the database was restored from a backup"})

@@ -153,9 +153,7 @@ func (w *work) lockOut(g Guarded, change func(*rules.Compiled)) error {
 // PreviewPolicy says what a policy would refuse that is accepted now, judged against the recorded use of the last 30
 // days (H7).
 func (r *Registry) PreviewPolicy(ctx context.Context, c Caller, org string, kind counterfoil.Kind, over func(counterfoil.PolicyTerms) counterfoil.PolicyTerms) (preview counterfoil.PolicyPreview, err error) {
-	if r.NotedUses != nil {
-		r.NotedUses()
-	}
+	_ = r.writeNotedUses() // the preview goes by what is written
 	preview.Tokens = []counterfoil.RefusedToken{}
 	err = r.view(ctx, c, org, OpPreviewPolicy, func(w *work) error {
 		present, ok := w.rules.StoredPolicy(kind)

@@ -15,7 +15,7 @@ func (r *Registry) PreviousValue(ctx context.Context, c Caller, org, id string) 
 	if org == "" {
 		op = OpReadSystemToken
 	}
-	r.writeNotedUses()
+	_ = r.writeNotedUses() // what cannot be written now is told a little later
 	err = r.view(ctx, c, org, op, func(w *work) error {
 		t, found, err := w.tx.Token(id)
 		if err != nil {
@@ -31,10 +31,11 @@ func (r *Registry) PreviousValue(ctx context.Context, c Caller, org, id string) 
 }
 
 // writeNotedUses has what was noted of uses written, before they are read.
-func (r *Registry) writeNotedUses() {
-	if r.NotedUses != nil {
-		r.NotedUses()
+func (r *Registry) writeNotedUses() error {
+	if r.NotedUses == nil {
+		return nil
 	}
+	return r.NotedUses()
 }
 
 func (w *work) previousValue(t *store.Token) (p counterfoil.PreviousValue, err error) {
@@ -43,7 +44,8 @@ func (w *work) previousValue(t *store.Token) (p counterfoil.PreviousValue, err e
 		return p, nil
 	}
 	p.ValidUntil = t.PreviousUntil.Ptr()
-	uses, err := w.tx.PreviousUses(t.ID, t.PreviousUntil)
+	since, uses, err := w.tx.PreviousUses(t.ID, t.PreviousUntil)
+	p.WatchedSince = since.Ptr()
 	for _, u := range uses {
 		p.Uses = append(p.Uses, counterfoil.PreviousUse{IP: u.IP, FirstAt: u.FirstAt.Time(), LastAt: u.LastAt.Time(), Count: u.Count})
 	}
@@ -61,7 +63,9 @@ func (r *Registry) EndPreviousValue(ctx context.Context, c Caller, org, id strin
 		op = OpEndSystemPrevious
 	}
 	c.itself = id == c.TokenID
-	r.writeNotedUses()
+	if err := r.writeNotedUses(); err != nil && quiet > 0 {
+		return ended, err // what is not written yet may be its last use
+	}
 	receipt, err := r.do(ctx, c, org, op, func(w *work) error {
 		t, owner, err := w.tokenToChange(id)
 		if err != nil {
@@ -99,17 +103,30 @@ func (r *Registry) EndPreviousValue(ctx context.Context, c Caller, org, id strin
 	return ended, nil
 }
 
-// quietFor refuses where a previous value was used within so many seconds.
+// quietFor refuses where a previous value was used within so many seconds, or was not watched for as long.
 func (w *work) quietFor(p *counterfoil.PreviousValue, seconds int64) error {
-	if p.LastUsed == nil || seconds == 0 || counterfoil.At(p.LastUsed.At) <= w.tx.Now().Plus(-seconds) {
+	if seconds == 0 {
 		return nil
 	}
-	from := ""
-	if p.LastUsed.IP != "" {
-		from = " from " + p.LastUsed.IP
+	busy := func(why string) error {
+		return counterfoil.Refuse(counterfoil.CodeInUse, fmt.Sprintf("%s. It stays good until %s.", why, p.ValidUntil.UTC().Format(time.RFC3339)))
 	}
-	ago := w.tx.Now().Time().Sub(p.LastUsed.At).Round(time.Second)
-	return counterfoil.Refuse(counterfoil.CodeInUse, fmt.Sprintf("The value before the last rotation was used %s ago%s. It stays good until %s.", ago, from, p.ValidUntil.UTC().Format(time.RFC3339)))
+	if p.WatchedSince == nil {
+		return busy("Whether the value before the last rotation is still used is not known: an earlier version rotated the token")
+	}
+	late := func(at time.Time) bool { return counterfoil.At(at) > w.tx.Now().Plus(-seconds) }
+	ago := func(at time.Time) time.Duration { return w.tx.Now().Time().Sub(at).Round(time.Second) }
+	switch {
+	case p.LastUsed != nil && late(p.LastUsed.At):
+		from := ""
+		if p.LastUsed.IP != "" {
+			from = " from " + p.LastUsed.IP
+		}
+		return busy(fmt.Sprintf("The value before the last rotation was used %s ago%s", ago(p.LastUsed.At), from))
+	case late(*p.WatchedSince):
+		return busy(fmt.Sprintf("The rotation was only %s ago: that the value before it is not used any more is not known yet", ago(*p.WatchedSince)))
+	}
+	return nil
 }
 
 // endPrevious ends the value before a token's last rotation, and says so in the log. metadata may be nil.

@@ -42,7 +42,8 @@ type Config struct {
 	// called.
 	WebhookSender *webhooks.Sender
 	// NotedUses and NotedRefusals are asked to write what was noted, before it is read. They may be nil.
-	NotedUses, NotedRefusals func()
+	NotedUses     func() error
+	NotedRefusals func()
 
 	// Confirmed is told how long each change that narrows took until every node had taken note of it. It may be nil.
 	Confirmed func(took time.Duration)

@@ -235,6 +235,11 @@ func (r *Registry) RotateToken(ctx context.Context, c Caller, org, id string, gr
 		if err := w.tx.UpdateToken(t); err != nil {
 			return err
 		}
+		if graceSeconds > 0 {
+			if err := w.tx.WatchPrevious(t.ID, t.PreviousUntil); err != nil {
+				return err
+			}
+		}
 		w.ended(&t, true)
 		w.recordToken(t, "token_rotated", map[string]any{"grace_seconds": graceSeconds})
 		rotated.Token, err = w.face(t)

@@ -193,8 +193,8 @@ func (r *Registry) ListTokens(ctx context.Context, c Caller, org string, q Token
 	if org == "" {
 		op = OpListSystemTokens
 	}
-	if r.NotedUses != nil && q.Sort == "last_used_at" && q.Cursor == "" {
-		r.NotedUses()
+	if q.Sort == "last_used_at" && q.Cursor == "" {
+		_ = r.writeNotedUses() // the list goes by what is written
 	}
 	page.Data = []counterfoil.Token{}
 	err = r.view(ctx, c, org, op, func(w *work) error {

@@ -76,6 +76,9 @@ func makeWorld(t *testing.T, s *fixture) world {
 		list, err := tx.Deliveries(w.webhook, "", "", 1)
 		return list[0].ID, err
 	})
+	if err := s.Update(t.Context(), w.org, ForTokens, func(tx *Tx) error { return tx.WatchPrevious(w.token, epoch+9) }); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.RecordUses(t.Context(), []Use{{Token: w.token, IP: marked, At: epoch, Count: 3, Until: epoch + 9}, {Token: w.token, IP: "192.0.2.1", At: epoch - 1, Count: 1}, {Token: w.token, IP: "203.0.113.1", At: epoch - 1, Count: 1}}); err != nil {
 		t.Fatal(err)
 	}
@@ -185,6 +188,7 @@ func dump(t *testing.T, s *fixture, w world) string {
 		slices.Sort(lines)
 		out.WriteString(strings.Join(lines, ""))
 	}
+	add("previous_uses", "token = $1", w.token)
 	for _, m := range createTable.FindAllStringSubmatch(strings.Join(migrations, "\n"), -1) {
 		if strings.Contains(m[2], "organization TEXT") {
 			add(m[1], "organization = $1", w.org)

@@ -10,6 +10,18 @@ type PreviousUse struct {
 	Count           int64
 }
 
+// watchMark stands where the address would, in the row that says since when a value is watched.
+const watchMark = "*"
+
+// WatchPrevious begins to keep uses of the value before a rotation of one of the organization's tokens, whose grace ends at until. Without it none are kept: an older
+// version, which does not tell the uses of two values apart, has rotated the token.
+func (tx *Tx) WatchPrevious(token string, until counterfoil.Instant) error {
+	_, err := tx.q.exec(`INSERT INTO previous_uses (token, until, ip, first_at, last_at, uses)
+		SELECT id, CAST($1 AS BIGINT), $2, CAST($3 AS BIGINT), CAST($4 AS BIGINT), 0 FROM tokens WHERE organization=$5 AND id=$6`,
+		int64(until), watchMark, int64(tx.now), int64(tx.now), tx.org, token)
+	return err
+}
+
 // maxPreviousAddresses bounds how many addresses are kept of a value; uses from further ones are counted under the empty one.
 const maxPreviousAddresses = 100
 
@@ -24,7 +36,10 @@ func (tx *Tx) notePrevious(u Use) error {
 	if err := tx.q.row("SELECT COUNT(*) FROM previous_uses WHERE token=$1 AND until=$2", u.Token, int64(u.Until)).Scan(&addresses); err != nil {
 		return err
 	}
-	if addresses >= maxPreviousAddresses {
+	switch {
+	case addresses == 0: // there is no such value, or nobody watches it
+		return nil
+	case addresses > maxPreviousAddresses:
 		u.IP = ""
 	}
 	_, err = tx.q.exec(`INSERT INTO previous_uses (token, until, ip, first_at, last_at, uses) VALUES ($1,$2,$3,$4,$4,$5)
@@ -34,10 +49,18 @@ func (tx *Tx) notePrevious(u Use) error {
 	return err
 }
 
-// PreviousUses returns from where the value of one of the organization's tokens was used whose grace ends at a time, since
-// its rotation, the latest first.
-func (tx *Tx) PreviousUses(token string, until counterfoil.Instant) ([]PreviousUse, error) {
-	return collect(tx.q, func(r scanner) (u PreviousUse, err error) { return u, r.Scan(&u.IP, &u.FirstAt, &u.LastAt, &u.Count) },
+// PreviousUses returns since when the value of one of the organization's tokens is watched whose grace ends at a time, 0 if it is
+// not, and from where it was used, the latest first.
+func (tx *Tx) PreviousUses(token string, until counterfoil.Instant) (since counterfoil.Instant, uses []PreviousUse, err error) {
+	rows, err := collect(tx.q, func(r scanner) (u PreviousUse, err error) { return u, r.Scan(&u.IP, &u.FirstAt, &u.LastAt, &u.Count) },
 		`SELECT p.ip, p.first_at, p.last_at, p.uses FROM previous_uses p JOIN tokens t ON t.id = p.token
 		WHERE t.organization = $1 AND p.token = $2 AND p.until = $3 ORDER BY p.last_at DESC, p.ip`, tx.org, token, int64(until))
+	for _, u := range rows {
+		if u.IP == watchMark {
+			since = u.FirstAt
+		} else {
+			uses = append(uses, u)
+		}
+	}
+	return since, uses, err
 }

@@ -166,12 +166,15 @@ var probes = map[string]probe{
 		list, _, err := tx.Tokens(TokenFilter{Limit: 1000})
 		return list, err
 	}},
-	"Refusals":     {reads: func(tx *Tx, _ world) (any, error) { return tx.Refusals(RefusalFilter{Limit: 10}) }},
-	"Refusal":      {reads: func(tx *Tx, a world) (any, error) { return found(tx.Refusal(a.refusal)) }},
-	"PreviousUses": {reads: func(tx *Tx, a world) (any, error) { return tx.PreviousUses(a.token, epoch+9) }},
-	"LastUse":      {reads: func(tx *Tx, a world) (any, error) { return tx.LastUse(a.token) }},
-	"UsesSince":    {reads: func(tx *Tx, _ world) (any, error) { return tx.UsesSince(counterfoil.KindPersonal, 0) }},
-	"UsesOf":       {reads: func(tx *Tx, a world) (any, error) { return tx.UsesOf(a.token, 0) }},
+	"Refusals": {reads: func(tx *Tx, _ world) (any, error) { return tx.Refusals(RefusalFilter{Limit: 10}) }},
+	"Refusal":  {reads: func(tx *Tx, a world) (any, error) { return found(tx.Refusal(a.refusal)) }},
+	"PreviousUses": {reads: func(tx *Tx, a world) (any, error) {
+		_, uses, err := tx.PreviousUses(a.token, epoch+9)
+		return uses, err
+	}},
+	"LastUse":   {reads: func(tx *Tx, a world) (any, error) { return tx.LastUse(a.token) }},
+	"UsesSince": {reads: func(tx *Tx, _ world) (any, error) { return tx.UsesSince(counterfoil.KindPersonal, 0) }},
+	"UsesOf":    {reads: func(tx *Tx, a world) (any, error) { return tx.UsesOf(a.token, 0) }},
 	"CountTokens": {reads: func(tx *Tx, a world) (any, error) {
 		c, err := tx.CountTokens(TokenFilter{Owner: a.owner}, tx.Now(), tx.Now())
 		return c.Active, err
@@ -308,8 +311,10 @@ var probes = map[string]probe{
 		t.Organization, t.Version = a.org, 1
 		return done(tx.UpdateToken(t))
 	}},
-	"RevokeTokens": {writes: func(tx *Tx, a world) (any, error) { return tx.RevokeTokens(a.owner, "mem_x", "gone", "rcp_x") }},
-	"SaveReceipt":  {writes: func(tx *Tx, a world) (any, error) { return done(tx.SaveReceipt(a.receipt, "other")) }},
+	"RaiseVersion":  {writes: func(tx *Tx, a world) (any, error) { return done(tx.RaiseVersion(a.token, 1000)) }},
+	"WatchPrevious": {writes: func(tx *Tx, a world) (any, error) { return done(tx.WatchPrevious(a.token, epoch+10)) }},
+	"RevokeTokens":  {writes: func(tx *Tx, a world) (any, error) { return tx.RevokeTokens(a.owner, "mem_x", "gone", "rcp_x") }},
+	"SaveReceipt":   {writes: func(tx *Tx, a world) (any, error) { return done(tx.SaveReceipt(a.receipt, "other")) }},
 	"SaveRefusal": {writes: func(tx *Tx, a world) (any, error) {
 		return done(tx.SaveRefusal(Refusal{ID: a.refusal, Count: 99}))
 	}},

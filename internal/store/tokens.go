@@ -148,6 +148,13 @@ func (tx *Tx) UpdateToken(t Token) error {
 	return err
 }
 
+// RaiseVersion makes a token's version at least the given one.
+func (tx *Tx) RaiseVersion(id string, version int64) error {
+	tx.memo.forgetToken(id)
+	_, err := tx.q.exec("UPDATE tokens SET version=$1 WHERE organization=$2 AND id=$3 AND version < $4", version, tx.org, id, version)
+	return err
+}
+
 // RevokeTokens revokes every token of the organization that belongs to owner, or all of them when owner is empty, and
 // returns those that it revoked. Each wants an event of its own.
 func (tx *Tx) RevokeTokens(owner, by, reason, receipt string) ([]Token, error) {

@@ -78,7 +78,7 @@ func (t *touch) start(v *Verifier) {
 func (t *touch) stop() {
 	close(t.quit)
 	t.done.Wait()
-	t.v.FlushUses()
+	_ = t.v.FlushUses() // it is logged
 }
 
 func (t *touch) note(k useKey, at counterfoil.Instant) {
@@ -122,7 +122,7 @@ func (t *touch) run() {
 			return
 		case <-tick.C:
 			t.fold()
-			t.write(touchRound)
+			_ = t.write(touchRound) // it is logged, and tried again
 		case <-prune.C:
 			if err := t.v.Store.PruneUses(context.Background(), t.v.Now().Plus(-useDaysKept)); err != nil {
 				t.v.Logger.Warn("forgetting old use counts", "error", err)
@@ -194,7 +194,7 @@ func (t *touch) take(n int) (uses []store.Use, keys []useKey, dropped int64) {
 }
 
 // write writes up to limit of what is pending; what fails stays pending.
-func (t *touch) write(limit int) {
+func (t *touch) write(limit int) error {
 	t.writing.Lock()
 	defer t.writing.Unlock()
 	for limit > 0 {
@@ -203,7 +203,7 @@ func (t *touch) write(limit int) {
 			t.v.Logger.Warn("too many tokens in use to note them all; some uses are not counted", "uses", dropped)
 		}
 		if len(uses) == 0 {
-			return
+			return nil
 		}
 		limit -= len(uses)
 		if err := t.v.Store.RecordUses(context.Background(), uses); err != nil {
@@ -213,13 +213,14 @@ func (t *touch) write(limit int) {
 			}
 			t.mu.Unlock()
 			t.v.Logger.Warn("writing last uses; they are kept and tried again", "tokens", len(uses), "error", err)
-			return
+			return err
 		}
 	}
+	return nil
 }
 
-// FlushUses writes everything that was noted until now.
-func (v *Verifier) FlushUses() {
+// FlushUses writes everything that was noted until now. What fails is kept and tried again.
+func (v *Verifier) FlushUses() error {
 	v.touch.fold()
-	v.touch.write(touchPending)
+	return v.touch.write(touchPending)
 }
