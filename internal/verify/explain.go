@@ -1,7 +1,9 @@
 package verify
 
 import (
+	"encoding/hex"
 	"encoding/json"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -63,32 +65,66 @@ func masked(text, presented string) string {
 
 const idLength = 12 // characters of a value after its kind: its id, which is no secret
 
-// crossedOut leaves of whatever begins like a value no more than its id, also where the value is cut short or mistyped.
+// crossedOut crosses out of text what may be a value, also one that was percent-encoded, however often: then it is the decoded
+// text that is returned.
 func crossedOut(text, prefix string) string {
-	head := len(prefix) + len("_pat_")
-	var crossed []byte // of text, which is searched as it was: one value may begin in the last letters of another
-	for from := 0; ; from++ {
-		i := strings.Index(text[from:], prefix+"_")
-		if from += i; i < 0 || from+head > len(text) {
+	kept := cutOff(text, prefix)
+	for at, level := kept, 0; level < 5; level++ {
+		plainer := percentEncoded.ReplaceAllStringFunc(at, func(c string) string {
+			b, _ := hex.DecodeString(c[1:]) // two hexadecimal digits
+			return string(b)
+		})
+		if plainer == at {
 			break
 		}
-		if text[from+head-1] != '_' {
-			continue
+		if at = cutOff(plainer, prefix); at != plainer {
+			kept = at
 		}
-		for end := from + head; end < len(text) && isBase62(text[end]); end++ {
-			if end < from+head+idLength {
-				continue
-			}
+	}
+	return kept
+}
+
+var percentEncoded = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+
+// cutOff crosses out of text, from the first thing on that begins like a value, all but such beginnings and the ids behind them:
+// what follows may be the rest of a value, mistyped or broken by something else.
+func cutOff(text, prefix string) string {
+	var crossed []byte
+	shown := 0 // how many characters of an id may follow
+	for i := 0; i < len(text); i++ {
+		switch n := beginning(text[i:], prefix); {
+		case n > 0:
 			if crossed == nil {
-				crossed = []byte(text)
+				crossed = append(make([]byte, 0, len(text)), text[:i]...)
 			}
-			crossed[end] = 'x'
+			crossed = append(crossed, text[i:i+n]...)
+			i, shown = i+n-1, idLength
+		case crossed == nil:
+		case shown > 0 && isBase62(text[i]):
+			crossed = append(crossed, text[i])
+			shown--
+		default:
+			crossed = append(crossed, 'x')
+			shown = 0
 		}
 	}
 	if crossed == nil {
 		return text
 	}
 	return string(crossed)
+}
+
+// beginning is the length of what text begins with as a value does: prefix, kind and their underscores, in any case; 0: it does not.
+func beginning(text, prefix string) int {
+	n := len(prefix) + len("_pat_")
+	if len(text) < n || !strings.EqualFold(text[:len(prefix)], prefix) || text[len(prefix)] != '_' || text[n-1] != '_' {
+		return 0
+	}
+	switch strings.ToLower(text[len(prefix)+1 : n-1]) {
+	case "pat", "org", "int", "sys":
+		return n
+	}
+	return 0
 }
 
 func isBase62(c byte) bool {
@@ -123,7 +159,7 @@ func (v *Verifier) HoldsValue(text string) bool {
 	}
 }
 
-// Masked returns text without the secret part of any token value of this instance, whole or in part.
+// Masked returns text without what may be the secret part of a token value of this instance, whole or in part.
 func (v *Verifier) Masked(text string) string {
 	return crossedOut(text, v.Prefix)
 }
