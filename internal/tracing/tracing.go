@@ -14,6 +14,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/go-logr/logr"
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -35,6 +36,7 @@ func Open(ctx context.Context, version string, log *slog.Logger) (*Tracer, error
 	if on, err := wanted(os.Getenv); !on || err != nil {
 		return nil, err
 	}
+	otel.SetLogger(logr.Discard()) // it would print what it cannot read, secrets of headers as well
 	sender, err := otlptracehttp.New(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("tracing: %w", err)
@@ -78,7 +80,14 @@ func wanted(getenv func(string) string) (bool, error) {
 	switch sampler := strings.TrimSpace(getenv("OTEL_TRACES_SAMPLER")); strings.ToLower(sampler) {
 	case "", "always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio":
 	default:
-		return false, fmt.Errorf("OTEL_TRACES_SAMPLER: there is no sampler %q; take parentbased_traceidratio, and OTEL_TRACES_SAMPLER_ARG=0.1 for a tenth", sampler)
+		return false, fmt.Errorf("OTEL_TRACES_SAMPLER: there is no sampler %q; take traceidratio, and OTEL_TRACES_SAMPLER_ARG=0.1 for a tenth", sampler)
+	}
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"} {
+		for header := range strings.SplitSeq(getenv(name), ",") {
+			if key, _, ok := strings.Cut(header, "="); strings.TrimSpace(header) != "" && (!ok || strings.TrimSpace(key) == "") {
+				return false, fmt.Errorf("%s: a header is given as name=value, and several with a comma between", name)
+			}
+		}
 	}
 	switch name, protocol := first("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"); protocol {
 	case "", "http/protobuf", "http/json":

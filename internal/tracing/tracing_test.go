@@ -35,6 +35,9 @@ func TestWanted(t *testing.T) {
 		endpoint + "OTEL_EXPORTER_OTLP_PROTOCOL=grpc OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf": "on",
 		"OTEL_EXPORTER_OTLP_ENDPOINT=127.0.0.1:4318":                                                   "OTEL_EXPORTER_OTLP_ENDPOINT",
 		"OTEL_EXPORTER_OTLP_ENDPOINT=localhost:4318":                                                   "OTEL_EXPORTER_OTLP_ENDPOINT",
+		endpoint + "OTEL_EXPORTER_OTLP_HEADERS=authorization:s3cret":                                   "OTEL_EXPORTER_OTLP_HEADERS",
+		endpoint + "OTEL_EXPORTER_OTLP_TRACES_HEADERS=a=b,s3cret":                                      "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+		endpoint + "OTEL_EXPORTER_OTLP_HEADERS=authorization=s3cret,b=c=d,":                            "on",
 		endpoint + "OTEL_TRACES_SAMPLER=ratio":                                                         "OTEL_TRACES_SAMPLER",
 		endpoint + "OTEL_TRACES_SAMPLER=ParentBased_always_on":                                         "on",
 		"OTEL_EXPORTER_OTLP_PROTOCOL=grpc":                                                             "off",
@@ -47,6 +50,9 @@ func TestWanted(t *testing.T) {
 			}
 			return ""
 		})
+		if err != nil && strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%q: a header is repeated: %v", environment, err)
+		}
 		got := map[bool]string{true: "on", false: "off"}[on]
 		if err != nil {
 			got, _, _ = strings.Cut(err.Error(), ":")
