@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/client"
@@ -33,6 +34,15 @@ func TestNeverSignedIn(t *testing.T) {
 	owner.get("/members/"+alan.ID).says(http.StatusOK, "Last sign-in Never", "!Not lately")
 	d.sits(alan.ID)
 	owner.get("/members/"+alan.ID).says(http.StatusOK, "Last sign-in just now")
+
+	// Who was somewhere else before may be here by a sign-in there.
+	elsewhere := must[counterfoil.Organization](t)(d.System().CreateOrganization(t.Context(), counterfoil.OrganizationDraft{Name: "Elsewhere"}))
+	must[counterfoil.Member](t)(d.System().AddMember(t.Context(), elsewhere.ID, counterfoil.MemberDraft{Email: "ada@example.com", Name: "Ada", Roles: []string{"owner"}}))
+	d.later.Add(time.Minute.Microseconds())
+	ada := must[counterfoil.Member](t)(d.System().AddMember(t.Context(), d.Organization.ID, counterfoil.MemberDraft{Email: "ada@example.com", Name: "Ada", Roles: []string{"member"}}))
+	active := counterfoil.MemberActive
+	must[counterfoil.Member](t)(d.System().EditMember(t.Context(), d.Organization.ID, ada.ID, counterfoil.MemberEdit{Status: &active}))
+	owner.get("/members/"+ada.ID).says(http.StatusOK, "Last sign-in Not lately", "!Never")
 }
 
 // TestProgramsAreToldThePublicURL: what is to be signed and where it is sent to are the one configured address.

@@ -83,7 +83,12 @@ func (w *work) viewsOf(list []store.Member) (views []MemberView, err error) {
 			if err != nil {
 				return nil, err
 			}
-			v.TellsSignIn, v.SignedInAt, v.NeverSigned = true, at.Ptr(), known && at == 0
+			v.TellsSignIn, v.SignedInAt = true, at.Ptr()
+			if known && at == 0 { // a sign-in elsewhere may have brought them here
+				if v.NeverSigned, err = w.tx.OnlyHere(m.UserID, counterfoil.At(m.CreatedAt)); err != nil {
+					return nil, err
+				}
+			}
 		}
 		views = append(views, v)
 	}

@@ -61,6 +61,15 @@ func (tx *Tx) LastSignIn(user string, since counterfoil.Instant) (at counterfoil
 	return 0, first != 0 && first <= since, err
 }
 
+// OnlyHere reports whether a person was not there before a time and is a member of one organization alone: then all that they did
+// stands in its log. It crosses organizations.
+func (tx *Tx) OnlyHere(user string, since counterfoil.Instant) (bool, error) {
+	var n int64
+	err := tx.q.row(`SELECT COUNT(*) FROM members m JOIN users u ON u.id = m.user_id WHERE m.user_id = $1
+		AND u.created_at >= $2 AND (SELECT COUNT(*) FROM members o WHERE o.user_id = $3) = 1`, user, int64(since), user).Scan(&n)
+	return n == 1, err
+}
+
 // RoleCounts counts the members who hold each role that anybody holds.
 func (tx *Tx) RoleCounts() (map[string]int64, error) {
 	sets, err := tx.counts("SELECT roles, COUNT(*) FROM members WHERE organization = $1 GROUP BY roles", tx.org)

@@ -54,6 +54,7 @@ var probes = map[string]probe{
 	"DeleteTickets":    {crosses: "a ticket names its own organization, and its value none"},
 	"User":             {crosses: "a person belongs to no organization"},
 	"UserByEmail":      {crosses: "a person belongs to no organization"},
+	"OnlyHere":         {crosses: "it tells whether a person is a member anywhere else"},
 	"Memberships":      {crosses: "it is how a person finds their organizations"},
 	"Password":         {crosses: "what a person signs in with is theirs"},
 	"DeletePassword":   {crosses: "what a person signs in with is theirs"},
