@@ -131,7 +131,7 @@ type refusalBody struct {
 // refuse answers with a problem. Its request id is what X-Request-Id of the answer names already, or else a new one.
 func refuse(w http.ResponseWriter, v counterfoil.Verdict) {
 	h := w.Header()
-	p := refusalBody{Type: "/docs/errors#" + string(v.Code), Title: titles[v.Code], Status: http.StatusForbidden, Code: v.Code, RequestID: h.Get("X-Request-Id"), Reference: v.Reference}
+	p := refusalBody{Type: "/docs/errors#" + string(v.Code), Title: cmp.Or(titles[v.Code], "The token may not be used"), Status: http.StatusForbidden, Code: v.Code, RequestID: h.Get("X-Request-Id"), Reference: v.Reference}
 	p.Detail = cmp.Or(v.Message, p.Title+".")
 	if v.Reference != "" {
 		p.Detail += " Reference: " + v.Reference

@@ -118,6 +118,11 @@ func (v *Verifier) renew(ctx context.Context) {
 	defer cancel()
 	lease, err := v.client.ReportVerifier(short, v.id, counterfoil.VerifierReport{Applied: applied, LeaseMS: v.config.MaxStaleness.Milliseconds(), Uses: uses})
 	if err != nil {
+		if errors.Is(err, &counterfoil.Error{Code: counterfoil.CodeValidationFailed}) { // an older server tells no values apart
+			for i := range uses {
+				uses[i].PreviousUntil = nil
+			}
+		}
 		v.uses.back(uses)
 		v.refused(err)
 		return
