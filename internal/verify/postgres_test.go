@@ -137,6 +137,10 @@ func TestAnotherLog(t *testing.T) {
 	url := postgrestest.NewDatabase(t)
 	in := start(t, store.Config{DatabaseURL: url}, nil)
 	o := in.organization()
+	eventually(t, "the log is followed to its end", func() bool {
+		last, err := o.Store.LastEvent(t.Context())
+		return err == nil && o.Store.Standing().Applied == last
+	})
 	o.warm(o.Verifier)
 	before, _ := o.Store.Alive()
 
@@ -155,11 +159,6 @@ func TestAnotherLog(t *testing.T) {
 	run("UPDATE organizations SET version = version + 1 WHERE id = $1", o.id)
 	run("UPDATE instance SET value = replace(value, 'devices:read', 'devices:gone') WHERE name = 'catalogue'")
 	o.wants(o.tokens["bob"].Secret, reading(), counterfoil.CodeOK) // else the rest proves nothing
-
-	eventually(t, "the log is followed to its end", func() bool {
-		last, err := o.Store.LastEvent(t.Context())
-		return err == nil && o.Store.Standing().Applied == last
-	})
 	run("UPDATE events SET hash = 'another' WHERE seq = (SELECT MAX(seq) FROM events)")
 	run(`SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7265002
 		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
