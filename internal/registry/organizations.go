@@ -104,12 +104,11 @@ func (w *work) createOrganization(draft counterfoil.OrganizationDraft, provider 
 		return o, err
 	}
 	err := w.tx.In(o.ID, func(tx *store.Tx) error {
+		insert := func() error { return tx.InsertOrganization(o) }
 		if derived {
-			if err := tx.FreeSlug(&o.Slug); err != nil {
-				return err
-			}
+			insert = func() error { return tx.InsertOrganizationNumbered(&o) }
 		}
-		if err := tx.InsertOrganization(o); err != nil {
+		if err := insert(); err != nil {
 			return err
 		}
 		w.recordFor(tx, "organization", "organization_created", organizationTarget(o), createdMetadata(o))

@@ -30,7 +30,7 @@ var suite = []struct {
 	{"a list searches without case", testTokenText},
 	{"a list refuses a cursor that is not its own", testTokenCursor},
 	{"organizations are kept", testOrganizations},
-	{"a taken slug gets a number", testFreeSlug},
+	{"a taken slug gets a number, also of writers side by side", testNumberedSlugs},
 	{"rules raise the organization's version", testRulesVersion},
 	{"unique things are taken once", testTaken},
 	{"members are people in organizations", testMembers},

@@ -79,11 +79,40 @@ func (tx *Tx) currentOrganization() (Organization, bool, error) {
 // InsertOrganization adds the organization that the transaction is bound to, with the default policies. ErrTaken: the
 // slug is in use, or the provider has an organization with the licence nfr already.
 func (tx *Tx) InsertOrganization(o counterfoil.Organization) error {
-	_, err := tx.q.exec("INSERT INTO organizations ("+organizationColumns+", search) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,0,1,$9,$10,$11,$12)",
-		tx.org, o.Slug, o.Name, o.Plan, string(o.License), string(o.Status), o.DataCenter, int64(tx.now), flag(o.Provider), manager(o), trialEnd(o), searchable(o.Name, o.Slug))
-	if err != nil {
-		return err
+	_, err := tx.insertOrganization(o, "")
+	return err
+}
+
+// InsertOrganizationNumbered does the same under the first that is free of o.Slug, o.Slug-2, o.Slug-3 and so on, which
+// becomes o.Slug, however many others do so at that moment. It crosses organizations: slugs are unique among all.
+func (tx *Tx) InsertOrganizationNumbered(o *counterfoil.Organization) error {
+	base := o.Slug
+	for n := 2; ; n++ {
+		var taken int64
+		if err := tx.q.row("SELECT COUNT(*) FROM organizations WHERE slug = $1", o.Slug).Scan(&taken); err != nil {
+			return err
+		}
+		if taken == 0 { // unless by a transaction that is still open: the insert waits for its end
+			added, err := tx.insertOrganization(*o, " ON CONFLICT (slug) DO NOTHING")
+			if err != nil || added {
+				return err
+			}
+		}
+		o.Slug = fmt.Sprintf("%s-%d", base, n)
 	}
+}
+
+func (tx *Tx) insertOrganization(o counterfoil.Organization, onConflict string) (added bool, err error) {
+	rows, err := tx.q.exec("INSERT INTO organizations ("+organizationColumns+", search) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,0,1,$9,$10,$11,$12)"+onConflict,
+		tx.org, o.Slug, o.Name, o.Plan, string(o.License), string(o.Status), o.DataCenter, int64(tx.now), flag(o.Provider), manager(o), trialEnd(o), searchable(o.Name, o.Slug))
+	if err != nil || rows == 0 {
+		return false, err
+	}
+	return true, tx.startOrganization(o)
+}
+
+// startOrganization writes what every organization has from its first moment.
+func (tx *Tx) startOrganization(o counterfoil.Organization) error {
 	if err := tx.noteManager(o); err != nil {
 		return err
 	}
@@ -156,17 +185,4 @@ func (tx *Tx) touchRules() error {
 func (s *Store) OrganizationCount(ctx context.Context) (n int64, err error) {
 	err = s.engine.view(ctx, func(q querier) error { return q.row("SELECT COUNT(*) FROM organizations").Scan(&n) })
 	return n, err
-}
-
-// FreeSlug changes a slug that is in use into one that is not, by adding a number. It crosses organizations: slugs are
-// unique among all.
-func (tx *Tx) FreeSlug(slug *string) error {
-	base := *slug
-	for n := 2; ; n++ {
-		var taken int64
-		if err := tx.q.row("SELECT COUNT(*) FROM organizations WHERE slug = $1", *slug).Scan(&taken); err != nil || taken == 0 {
-			return err
-		}
-		*slug = fmt.Sprintf("%s-%d", base, n)
-	}
 }

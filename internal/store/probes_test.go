@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"math"
 
 	"github.com/counterfoil/counterfoil"
@@ -21,6 +22,14 @@ func found[T any](v T, ok bool, err error) (any, error) {
 
 func done(err error) (any, error) { return nil, err }
 
+// unmakeOrganization leaves no trace of the transaction's organization, so that it can be inserted again.
+func (tx *Tx) unmakeOrganization() error {
+	_, err := tx.q.exec("DELETE FROM organizations WHERE id=$1", tx.org)
+	_, err2 := tx.q.exec("DELETE FROM policies WHERE organization=$1", tx.org)
+	tx.memo.forget()
+	return errors.Join(err, err2)
+}
+
 // probes has an entry for every method of Tx.
 var probes = map[string]probe{
 	"Organization": {reads: func(tx *Tx, a world) (any, error) { return tx.Organization() == a.org, nil }},
@@ -33,7 +42,6 @@ var probes = map[string]probe{
 	"SetSetting":   {crosses: "settings are the instance's"},
 	"Credential":   {crosses: "the caller may be a system token"},
 	"Receipt":      {crosses: "the path names no organization: it is returned, and the caller compares"},
-	"FreeSlug":     {crosses: "slugs are unique among all organizations"},
 	"Answered":     {crosses: "answers belong to a caller, whose id is unique in the instance"},
 	"KeepAnswer":   {crosses: "answers belong to a caller, whose id is unique in the instance"},
 
@@ -263,16 +271,10 @@ var probes = map[string]probe{
 		return nil, nil
 	}},
 	"InsertOrganization": {writes: func(tx *Tx, a world) (any, error) {
-		if err := tx.DeleteOrganization(); err != nil {
-			return nil, err
-		}
-		if _, err := tx.q.exec("DELETE FROM organizations WHERE id=$1", tx.org); err != nil {
-			return nil, err
-		}
-		if _, err := tx.q.exec("DELETE FROM policies WHERE organization=$1", tx.org); err != nil {
-			return nil, err
-		}
-		return done(tx.InsertOrganization(counterfoil.Organization{ID: a.org, Slug: UUID(NewID("org")), Name: "other"}))
+		return done(errors.Join(tx.unmakeOrganization(), tx.InsertOrganization(counterfoil.Organization{ID: a.org, Slug: UUID(NewID("org")), Name: "other"})))
+	}},
+	"InsertOrganizationNumbered": {writes: func(tx *Tx, a world) (any, error) {
+		return done(errors.Join(tx.unmakeOrganization(), tx.InsertOrganizationNumbered(&counterfoil.Organization{ID: a.org, Slug: UUID(NewID("org")), Name: "other"})))
 	}},
 	"UpdateOrganization": {writes: func(tx *Tx, a world) (any, error) {
 		return done(tx.UpdateOrganization(counterfoil.Organization{ID: a.org, Name: "other"}))

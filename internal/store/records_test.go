@@ -1,7 +1,10 @@
 package store
 
 import (
+	"fmt"
 	"reflect"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/counterfoil/counterfoil"
@@ -211,18 +214,30 @@ func testTaken(t *testing.T, s *fixture) {
 
 func done1[T any](_ T, err error) error { return err }
 
-func testFreeSlug(t *testing.T, s *fixture) {
+func testNumberedSlugs(t *testing.T, s *fixture) {
+	const writers = 8
 	base := UUID(NewID("org"))
-	for _, want := range []string{base, base + "-2", base + "-3"} {
-		slug := base
-		s.write(t, NewID("org"), func(tx *Tx) error {
-			if err := tx.FreeSlug(&slug); err != nil {
+	var slugs [writers]string
+	var group sync.WaitGroup
+	for i := range writers {
+		group.Go(func() {
+			if err := s.Update(t.Context(), NewID("org"), ForRules, func(tx *Tx) error {
+				o := counterfoil.Organization{Slug: base}
+				err := tx.InsertOrganizationNumbered(&o)
+				slugs[i] = o.Slug
 				return err
+			}); err != nil {
+				t.Error(err)
 			}
-			return tx.InsertOrganization(counterfoil.Organization{Slug: slug})
 		})
-		if slug != want {
-			t.Errorf("slug %q, want %q", slug, want)
-		}
+	}
+	group.Wait()
+	slices.Sort(slugs[:])
+	want := []string{base}
+	for n := 2; n <= writers; n++ {
+		want = append(want, fmt.Sprintf("%s-%d", base, n))
+	}
+	if !slices.Equal(slugs[:], want) {
+		t.Errorf("slugs %q, want %q", slugs, want)
 	}
 }
