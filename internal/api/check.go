@@ -89,10 +89,10 @@ func (a *API) question(w http.ResponseWriter, r *http.Request, dst any) (within 
 	if err != nil {
 		return "", nil, err
 	}
-	err = web.DecodeStrict(body, dst)
-	var refused *counterfoil.Error
-	if err != nil && errors.As(err, &refused) && len(refused.Problems) > 0 {
-		return within, refused.Problems, nil
+	if err = web.DecodeStrict(body, dst); err != nil {
+		if refused, ok := errors.AsType[*counterfoil.Error](err); ok && len(refused.Problems) > 0 {
+			return within, refused.Problems, nil
+		}
 	}
 	return within, nil, err
 }

@@ -128,8 +128,8 @@ func appendIntrospection(b []byte, v *verify.Result) []byte {
 	b = append(b, `","jti":"`...)
 	b = v.AppendTokenID(b)
 	b = append(b, `","token_type":"Bearer"`...)
-	if t := v.ExpiresAt(); t != nil {
-		b = strconv.AppendInt(append(b, `,"exp":`...), t.Unix(), 10)
+	if at := v.ExpiresAt(); at != 0 {
+		b = strconv.AppendInt(append(b, `,"exp":`...), at.Time().Unix(), 10)
 	}
 	b = appendString(append(b, `,"kind":`...), string(v.Kind()))
 	if id, _ := v.Organization(); id != "" {

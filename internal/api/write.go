@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/verify"
 )
 
@@ -87,12 +88,12 @@ func appendVerdict(b []byte, v *verify.Result) []byte {
 	return append(b, '}')
 }
 
-func appendTime(b []byte, t *time.Time) []byte {
-	if t == nil {
+func appendTime(b []byte, at counterfoil.Instant) []byte {
+	if at == 0 {
 		return append(b, "null"...)
 	}
 	b = append(b, '"')
-	b = t.AppendFormat(b, time.RFC3339Nano)
+	b = at.Time().AppendFormat(b, time.RFC3339Nano)
 	return append(b, '"')
 }
 

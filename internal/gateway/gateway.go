@@ -113,8 +113,8 @@ func Identify(h http.Header, v *verify.Result) {
 		set("X-Owner-Id", id)
 	}
 	set("X-Token-Permissions", strings.Join(v.Permissions(), " "))
-	if t := v.ExpiresAt(); t != nil {
-		set("Token-Expires-At", t.Format(time.RFC3339))
+	if at := v.ExpiresAt(); at != 0 {
+		set("Token-Expires-At", at.Time().Format(time.RFC3339))
 	}
 }
 

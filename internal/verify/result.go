@@ -99,10 +99,8 @@ func (r *Result) Permissions() counterfoil.Permissions {
 	return judge.Effective(&record, holder, &r.rules.Rules)
 }
 
-// ExpiresAt is the effective expiry; nil: none.
-func (r *Result) ExpiresAt() *time.Time { return r.expiry().Ptr() }
-
-func (r *Result) expiry() counterfoil.Instant {
+// ExpiresAt is the effective expiry; 0: none.
+func (r *Result) ExpiresAt() counterfoil.Instant {
 	if r.entry == nil {
 		return 0
 	}
@@ -115,7 +113,7 @@ func (r *Result) ExpiresSoon() (at counterfoil.Instant, soon bool) {
 	if !r.Active() {
 		return 0, false
 	}
-	at = r.expiry()
+	at = r.ExpiresAt()
 	return at, at != 0 && at <= r.now.Plus(SoonSeconds)
 }
 

@@ -163,7 +163,7 @@ func isSilent(t *testing.T, name string, r *verify.Result) {
 	org, slug := r.Organization()
 	owner, email := r.Owner()
 	told := r.TokenID() + string(r.AppendTokenID(nil)) + string(r.Kind()) + string(r.Integration()) + r.Name() + org + slug + owner + email + r.OwnerUser()
-	if told != "" || len(r.Permissions()) != 0 || r.ExpiresAt() != nil || !r.RenewedAt().IsZero() {
+	if told != "" || len(r.Permissions()) != 0 || r.ExpiresAt() != 0 || !r.RenewedAt().IsZero() {
 		t.Errorf("%s: the result tells %q", name, told)
 	}
 }

@@ -51,11 +51,10 @@ func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	} else {
 		body, err = io.ReadAll(http.MaxBytesReader(innermost(w), r.Body, limit))
 	}
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, bodyTooLarge(limit)
-	case err != nil:
+	if err != nil {
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			return nil, bodyTooLarge(limit)
+		}
 		return nil, counterfoil.Refuse(counterfoil.CodeInvalidRequest, "The body could not be read to its end.")
 	}
 	return body, nil
