@@ -63,7 +63,8 @@ func (b *bench) writes() error {
 	if err != nil {
 		return err
 	}
-	if err := p.stop(); err != nil {
+	followed, err := b.streamed(p, w.system, creates)
+	if err = errors.Join(err, p.stop()); err != nil {
 		return err
 	}
 	b.report.add(row{what: "SQLite, creates, 64 clients", value: made.text(), beside: fmt.Sprintf("fdatasync %.0f/s", made.raw[0]), ratio: made.ratio[0], unit: "×", gate: 3, wish: 8, least: true})
@@ -73,6 +74,7 @@ func (b *bench) writes() error {
 	}
 	b.report.note("SQLite, revokes, 64 clients", gone.text(), fmt.Sprintf("%.2f × fdatasync %.0f/s", gone.ratio[0], gone.raw[0]))
 	b.report.note("", "", fmt.Sprintf("%.2f × SQLite's single-row commits %.0f/s", gone.ratio[1], gone.raw[1]))
+	b.report.add(followed)
 	return b.postgresWrites()
 }
 

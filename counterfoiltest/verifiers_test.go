@@ -121,3 +121,28 @@ func TestChangesOfAnotherLog(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A stream of changes ends with its token: nothing is sent any more once the revocation was answered.
+func TestChangesEndWithTheToken(t *testing.T) {
+	for name, option := range map[string]counterfoiltest.Option{"SQLite": counterfoiltest.WithConfig(func(*server.Config) {}), "PostgreSQL": counterfoiltest.WithDatabaseURL(postgrestest.NewDatabase(t))} {
+		t.Run(name, func(t *testing.T) {
+			s := counterfoiltest.Start(t, option)
+			own, err := s.System().CreateToken(t.Context(), client.System, counterfoil.Draft{Name: "verifier", Permissions: []string{counterfoil.PermTokensVerify}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			messages := 0
+			err = s.As(own.Secret).FollowChanges(t.Context(), -1, nil, time.Minute, func(counterfoil.Changes) error {
+				if messages++; messages > 1 {
+					return errors.New("it goes on")
+				}
+				_, err := s.System().RevokeToken(t.Context(), client.System, own.Token.ID, "")
+				s.Token(t, "devices:read") // a further change
+				return err
+			})
+			if !errors.Is(err, &counterfoil.Error{Code: counterfoil.CodeTokenRevoked}) {
+				t.Error(err)
+			}
+		})
+	}
+}

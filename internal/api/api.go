@@ -47,6 +47,7 @@ type API struct {
 	gate     gateway.Gate
 	waiting  places        // long polls and streams of activity
 	fed      places        // streams of verifiers, whom no customer's may keep out
+	feed     feed          // what they are sent
 	draining chan struct{} // closed by Drain
 	rate     web.Rate      // of those who read activity
 	drained  sync.Once
@@ -62,6 +63,7 @@ func New(c Config) (*API, error) {
 	}
 	checked := func(code counterfoil.Code) { c.Checked("authorize", code) }
 	a := &API{Config: c, gate: gateway.Gate{Verifier: c.Verifier, Proxies: c.Proxies, Checked: checked}, routes: routes(), draining: make(chan struct{}), rate: web.Rate{PerMinute: c.ActivityRate}}
+	a.feed.read = a.readFeed
 	for _, r := range a.routes {
 		if r.op == nil && !r.open {
 			return nil, fmt.Errorf("route %s %s does not say who may call it", r.method, r.path)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/gateway"
 	"github.com/counterfoil/counterfoil/internal/registry"
 	"github.com/counterfoil/counterfoil/internal/verify"
 	"github.com/counterfoil/counterfoil/internal/web"
@@ -166,18 +167,17 @@ func (c *call) beginChanges() error {
 		return err
 	}
 	added := c.Registry.Store.WatchAll()
-	events, err := c.Registry.ChangesAfter(ctx, c.caller, number, hash, changesTogether)
+	page, err := c.feed.page(ctx, added, number, hash)
 	if err != nil {
 		return err
 	}
 	c.w.Header().Set("Content-Type", "text/event-stream")
 	c.w.Header().Set("X-Accel-Buffering", "no") // nginx would hold it back
 	for {
-		m := changesOf(number, hash, events)
-		if number, hash = m.Number, m.Hash; !c.send(changesFrame(m)) {
+		if !c.send(page.frame) {
 			return nil
 		}
-		if len(events) < changesTogether {
+		if !page.more {
 			select {
 			case <-added:
 			case <-time.After(changesBeat):
@@ -188,11 +188,30 @@ func (c *call) beginChanges() error {
 			}
 		}
 		added = c.Registry.Store.WatchAll()
-		if events, err = c.Registry.ChangesAfter(ctx, c.caller, number, hash, changesTogether); err != nil {
+		page, err = c.feed.page(ctx, added, page.number, page.hash)
+		if err == nil {
+			err = c.mayGoOn()
+		}
+		if err != nil {
 			c.send(lastFrame(err))
 			return nil
 		}
 	}
+}
+
+// mayGoOn judges the token of a stream once more, as a check does: by what is in memory.
+func (c *call) mayGoOn() error {
+	token, err := web.Credential(c.r)
+	if err != nil {
+		return err
+	}
+	attempt := c.caller.Attempt
+	attempt.Permissions = []string{c.route.op.Permission}
+	v, err := c.Verifier.Verify(c.r.Context(), &verify.Request{Token: token, Attempt: attempt, Again: true})
+	if err == nil && !v.Active() {
+		err = gateway.Refusal(&v)
+	}
+	return err
 }
 
 // changesOf is the message for entries behind a number. What is said twice is said once.

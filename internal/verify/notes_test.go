@@ -114,3 +114,18 @@ func TestWarmCheckAllocatesNothing(t *testing.T) {
 		t.Errorf("a warm check allocates %v times", allocs)
 	}
 }
+
+// A use that goes on was counted when it began.
+func TestAgainIsNotNoted(t *testing.T) {
+	c := newCrowd(t, 1)
+	for range 3 {
+		r, err := c.v.Verify(t.Context(), &Request{Token: c.strings[0], Again: true, Attempt: counterfoil.Attempt{Audience: counterfoil.AudienceProduct}})
+		if err != nil || !r.Active() {
+			t.Fatal(r.Code, err)
+		}
+	}
+	c.v.touch.fold()
+	if uses, _, _ := c.v.touch.take(10); len(uses) > 0 {
+		t.Errorf("noted: %+v", uses)
+	}
+}

@@ -89,6 +89,8 @@ type Request struct {
 	About string
 	// Strict has everything read from the database, as it is at one moment after the call, and nothing from memory.
 	Strict bool
+	// Again: one long use goes on, which was noted when it began. It is judged as any other, and neither noted nor traced.
+	Again bool
 
 	traced bool // its span has begun
 }
@@ -96,7 +98,7 @@ type Request struct {
 // Verify judges one use of a presented token. An error means that the system failed and nobody is let in; whatever
 // string is presented is a question with an answer. With a warm cache it allocates nothing.
 func (v *Verifier) Verify(ctx context.Context, q *Request) (Result, error) {
-	if v.Tracer != nil && !q.traced {
+	if v.Tracer != nil && !q.traced && !q.Again {
 		return v.traced(ctx, *q)
 	}
 	parsed, ok := secret.Parse(q.Token)
@@ -126,7 +128,9 @@ func (v *Verifier) Verify(ctx context.Context, q *Request) (Result, error) {
 	r.now = now
 	r.Code = judge.Use(&record, holder, &r.rules.Rules, &attempt, now, nil)
 	if r.Code == counterfoil.CodeOK {
-		v.touch.note(useKey{r.id, attempt.IP, r.grace()}, now)
+		if !q.Again {
+			v.touch.note(useKey{r.id, attempt.IP, r.grace()}, now)
+		}
 		return r, nil
 	}
 	if r.Code == counterfoil.CodeMissingPermission {
