@@ -113,22 +113,6 @@ func TestKeyringPrintsNoKey(t *testing.T) {
 	}
 }
 
-func TestDigestAllocatesNothing(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector empties pools at random")
-	}
-	k := loaded(t, "1 "+hexA)
-	want, _ := k.Digest(1, known)
-	n := testing.AllocsPerRun(1000, func() {
-		if d, _ := k.Digest(1, known); !d.Equal(want) {
-			t.Error("the digest has changed")
-		}
-	})
-	if n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
 func BenchmarkDigest(b *testing.B) {
 	k, err := CreateKeyring(filepath.Join(b.TempDir(), "instance.key"))
 	if err != nil {

@@ -260,16 +260,6 @@ func TestZeroValue(t *testing.T) {
 	}
 }
 
-func TestParseAllocatesNothing(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector allocates")
-	}
-	s := Mint("cfl", Personal).Reveal()
-	if n := testing.AllocsPerRun(1000, func() { Parse(s) }); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
 func BenchmarkParse(b *testing.B) {
 	s := Mint("cfl", Personal).Reveal()
 	b.ReportAllocs()

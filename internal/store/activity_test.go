@@ -85,7 +85,12 @@ func grow(t *testing.T, s *fixture, org, other string, n int, r *rand.Rand) (m m
 	}
 }
 
-func testFindEvents(t *testing.T, s *fixture) {
+// testFindEvents asks a few questions of each log; what is tagged !race asks many.
+func testFindEvents(t *testing.T, s *fixture) { findEvents(t, s, 6) }
+
+// findEvents asks the log at each of three lengths for rounds lists and windows that are drawn at random.
+func findEvents(t *testing.T, s *fixture, rounds int) {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	r := rand.New(rand.NewPCG(seed, 1))
 	t.Logf("seed %d", seed)
@@ -105,7 +110,7 @@ func testFindEvents(t *testing.T, s *fixture) {
 		if want := int64(len(m) - len(m)%blockSize); counted != want {
 			t.Fatalf("the blocks hold %d of %d entries, want %d", counted, len(m), want)
 		}
-		for range 60 {
+		for range rounds {
 			f := m.filter(r)
 			findsLikeModel(t, s, org, m, f)
 			windowLikeModel(t, s, org, m, f, r)
@@ -114,15 +119,15 @@ func testFindEvents(t *testing.T, s *fixture) {
 	if got, want := read(t, s, org, (*Tx).LastNumber), m[len(m)-1].Number; got != want {
 		t.Errorf("the last number is %d, want %d", got, want)
 	}
-	oldBlocksAreTallied(t, s, org, other, m, r)
+	oldBlocksAreTallied(t, s, org, other, m, rounds, r)
 }
 
 // oldBlocksAreTallied: a block without a tally is counted one by one, and gets one.
-func oldBlocksAreTallied(t *testing.T, s *fixture, org, other string, m model, r *rand.Rand) {
+func oldBlocksAreTallied(t *testing.T, s *fixture, org, other string, m model, rounds int, r *rand.Rand) {
 	t.Helper()
 	s.raw(t, "DELETE FROM event_block_users WHERE first_seq < (SELECT MAX(first_seq) FROM event_blocks)")
 	s.raw(t, "INSERT INTO event_block_users (organization, first_seq, last_seq, tally) SELECT organization, first_seq+1, last_seq, tally FROM event_block_users")
-	for range 30 {
+	for range rounds / 2 {
 		windowLikeModel(t, s, org, m, m.filter(r), r)
 	}
 	for s.blocks.whole = false; !s.blocks.whole; {
@@ -139,7 +144,7 @@ func oldBlocksAreTallied(t *testing.T, s *fixture, org, other string, m model, r
 			t.Errorf("%d blocks have %d tallies", blocks, tallies)
 		}
 	}
-	for range 30 {
+	for range rounds / 2 {
 		windowLikeModel(t, s, org, m, m.filter(r), r)
 	}
 }
