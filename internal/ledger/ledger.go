@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 )
@@ -20,16 +21,20 @@ type Entry struct {
 	ProviderKey  string    `json:"provider_key,omitempty"` // key_…
 	Organization string    `json:"organization,omitempty"` // that was deleted
 	At           time.Time `json:"at"`
-	// Of a rotation, the value that took the place, and the token's version with it. Zero: revoked.
-	KeyID   uint8  `json:"key_id,omitempty"`
-	Digest  []byte `json:"digest,omitempty"`
-	Version int64  `json:"version,omitempty"`
+	// Of a rotation or its end, the value that took the place, when, in microseconds since 1970, which grows with each of a token,
+	// and the token's version with it, which is all that entries before it have. Zero: revoked.
+	KeyID     uint8  `json:"key_id,omitempty"`
+	Digest    []byte `json:"digest,omitempty"`
+	RotatedAt int64  `json:"rotated_at,omitempty"`
+	Version   int64  `json:"version,omitempty"`
 }
 
 // Ledger is the file, open for appending. It is safe for concurrent use.
 type Ledger struct {
 	path string
 	file *os.File
+
+	begun bool // a replay, of which there is one at a time
 
 	writing sync.Mutex // one write and sync at a time; who waits for it joins the next
 	unsaved []byte     // of writes that failed
@@ -127,6 +132,48 @@ func (l *Ledger) Backward(see func(Entry) (more bool, err error)) error {
 		}
 	}
 	return nil
+}
+
+// Unfinished reports whether a replay began and did not come to its end: what it ended is no sign of what is before.
+func (l *Ledger) Unfinished() (bool, error) {
+	_, err := os.Stat(l.replaying())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Begin notes that a replay is under way, durably, before it ends anything.
+func (l *Ledger) Begin() error {
+	if l.begun {
+		return nil
+	}
+	f, err := os.OpenFile(l.replaying(), os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("noting that the ledger of revocations is replayed: %w", err)
+	}
+	err = errors.Join(f.Sync(), f.Close(), syncDir(filepath.Dir(l.path)))
+	l.begun = err == nil
+	return err
+}
+
+// Finish notes that a replay came to its end.
+func (l *Ledger) Finish() error {
+	l.begun = false
+	if err := os.Remove(l.replaying()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("noting that the ledger of revocations was replayed: %w", err)
+	}
+	return nil
+}
+
+func (l *Ledger) replaying() string { return l.path + ".replaying" }
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // Close closes the file.

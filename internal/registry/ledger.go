@@ -1,10 +1,10 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/ledger"
@@ -12,14 +12,17 @@ import (
 	"github.com/counterfoil/counterfoil/internal/store"
 )
 
-// ended notes for the ledger that a token is revoked; given a value's digest, that this one took the place of another.
+// ended notes for the ledger that a token is revoked; rotated: that its value took the place of another.
 func (w *work) ended(t *store.Token, rotated bool) {
 	e := ledger.Entry{Token: t.ID, At: w.tx.Now().Time()}
 	if rotated {
-		e.KeyID, e.Digest, e.Version = t.KeyID, t.Digest[:], t.Version+1
+		e.KeyID, e.Digest, e.RotatedAt, e.Version = t.KeyID, t.Digest[:], int64(t.RotatedAt), t.Version+1
 	}
 	w.dead = append(w.dead, e)
 }
+
+// turn has t know that its value changes now, or that the one before ends: later than it last did, whatever the clocks say.
+func (w *work) turn(t *store.Token) { t.RotatedAt = max(w.tx.Now(), t.RotatedAt+1) }
 
 // keepDead writes what a committed change ended beside the database. When the file cannot be written, the change holds
 // all the same; only a restored backup would not know of it.
@@ -40,18 +43,20 @@ var errAsKept = errors.New("as the ledger says")
 
 // Replay ends again what the ledger says has ended and the database, restored from a backup, does not know. It is called
 // before anybody is served, and returns how many tokens, keys and organizations it ended.
+//
+// Of each, the entry counts that came last, whatever their order in the file: changes that run side by side write them in any.
+// Nothing comes after the end of the whole. A replay that was broken off is done again from the first entry to the last, since
+// what it ended looks as if the database had known.
 func (r *Registry) Replay(ctx context.Context) (ended int, err error) {
-	known, seen := 0, map[string]int64{} // seen: the latest version of each
+	unfinished, err := r.Ledger.Unfinished()
+	if err != nil {
+		return 0, err
+	}
+	known, seen := 0, map[string]ledger.Entry{} // the last of each
 	err = r.Ledger.Backward(func(e ledger.Entry) (bool, error) {
-		// Of each the newest entry counts, and one before it that came later all the same: changes that run side by side write their
-		// entries in any order. Nothing comes after the end of the whole.
-		version := e.Version
-		if e.Digest == nil {
-			version = math.MaxInt64
-		}
 		name := e.Token + e.ProviderKey + e.Organization
-		if last, again := seen[name]; !again || last < version {
-			seen[name] = version
+		if last, again := seen[name]; !again || after(e, last) {
+			seen[name] = e
 			end := r.endToken
 			switch {
 			case e.ProviderKey != "":
@@ -60,7 +65,7 @@ func (r *Registry) Replay(ctx context.Context) (ended int, err error) {
 				end = r.endOrganization
 			}
 			switch err := end(ctx, e); {
-			case errors.Is(err, errAsKept):
+			case err == errAsKept:
 				known++
 			case err != nil:
 				return false, fmt.Errorf("replaying what the ledger says of %s: %w", name, err)
@@ -68,9 +73,45 @@ func (r *Registry) Replay(ctx context.Context) (ended int, err error) {
 				known, ended = 0, ended+1
 			}
 		}
-		return known < inStep, nil
+		return unfinished || known < inStep, nil
 	})
+	if err == nil {
+		err = r.Ledger.Finish()
+	}
 	return ended, err
+}
+
+// after reports whether e is of a later change of the same than last.
+func after(e, last ledger.Entry) bool {
+	switch {
+	case last.Digest == nil:
+		return false
+	case e.Digest == nil:
+		return true
+	case e.RotatedAt == 0 && last.RotatedAt == 0:
+		return e.Version > last.Version
+	}
+	return turned(e) > turned(last)
+}
+
+func turned(e ledger.Entry) counterfoil.Instant {
+	return cmp.Or(counterfoil.Instant(e.RotatedAt), counterfoil.At(e.At))
+}
+
+// endAgain is do for what a replay ends: errAsKept when fn finds nothing to end, and never for another reason.
+func (r *Registry) endAgain(ctx context.Context, org string, op *Operation, fn func(w *work) (kept bool, err error)) error {
+	if err := r.Ledger.Begin(); err != nil {
+		return err
+	}
+	asKept := false
+	_, err := r.do(ctx, Operator(), org, op, func(w *work) (err error) {
+		asKept, err = fn(w)
+		return err
+	})
+	if err == nil && asKept {
+		return errAsKept
+	}
+	return err
 }
 
 const restored = "revoked before the database was restored from a backup"
@@ -88,44 +129,46 @@ func (r *Registry) endToken(ctx context.Context, e ledger.Entry) error {
 	if t.Organization == "" {
 		op = OpRevokeSystemToken
 	}
-	_, err = r.do(ctx, Operator(), t.Organization, op, func(w *work) error {
+	return keptIfGone(r.endAgain(ctx, t.Organization, op, func(w *work) (kept bool, err error) {
 		t, found, err := w.tx.TokenForUpdate(e.Token)
-		if err != nil || !found || r.asKept(&t, e) {
-			return errors.Join(err, errAsKept)
+		if err != nil {
+			return false, err
 		}
-		if e.Digest != nil && sameValue(&t, e) {
-			return errors.Join(w.endPrevious(&t, map[string]any{"reason": "ended before the database was restored from a backup"}), w.tx.RaiseVersion(t.ID, e.Version))
+		if !found || r.asKept(&t, e) {
+			return true, nil
 		}
 		if e.Digest != nil {
+			t.RotatedAt = max(t.RotatedAt, turned(e))
+			if sameValue(&t, e) {
+				return false, w.endPrevious(&t, map[string]any{"reason": "ended before the database was restored from a backup"})
+			}
 			t.Previous, t.PreviousKeyID, t.PreviousUntil = t.Digest, t.KeyID, 1
 			t.KeyID, t.Digest = e.KeyID, secret.Digest(e.Digest)
-			// With the version that it had: another node's ledger may know of what came before.
-			if err := errors.Join(w.tx.UpdateToken(t), w.tx.RaiseVersion(t.ID, e.Version)); err != nil {
-				return err
+			if err := w.tx.UpdateToken(t); err != nil {
+				return false, err
 			}
 			w.recordToken(t, "token_rotated", map[string]any{"grace_seconds": 0, "reason": "rotated before the database was restored from a backup"})
-			return nil
+			return false, nil
 		}
 		t.RevokedAt, t.RevokedBy, t.RevokedReason = counterfoil.At(e.At), "operator", restored
 		t.Receipt = store.NewID("rcp")
 		w.receiptID = t.Receipt
 		if err := w.tx.UpdateToken(t); err != nil {
-			return err
+			return false, err
 		}
 		w.recordToken(t, "token_revoked", map[string]any{"reason": restored})
-		return nil
-	})
-	return err
+		return false, nil
+	}))
 }
 
-// asKept reports whether a token is as an entry says: revoked; or with the value that took the place, or at a version that
-// came later, since the entries of two rotations may have changed places. An entry that is later than the token and has its
-// value says that the value before has ended.
+// asKept reports whether a token is as an entry says: revoked; or with the value that took the place and none beside it, or
+// changed at the same time or later. Entries without a time are of an earlier version, which had the token's version alone.
 func (r *Registry) asKept(t *store.Token, e ledger.Entry) bool {
 	if t.RevokedAt != 0 || e.Digest == nil {
 		return t.RevokedAt != 0
 	}
-	return t.Version >= e.Version || len(e.Digest) != len(t.Digest) || sameValue(t, e) && t.PreviousUntil <= r.Now()
+	return t.RotatedAt >= turned(e) || e.RotatedAt == 0 && t.Version >= e.Version ||
+		len(e.Digest) != len(t.Digest) || sameValue(t, e) && t.PreviousUntil <= r.Now()
 }
 
 func sameValue(t *store.Token, e ledger.Entry) bool {
@@ -145,7 +188,14 @@ func (r *Registry) endProviderKey(ctx context.Context, e ledger.Entry) error {
 	if !found || k.RevokedAt != 0 {
 		return errAsKept
 	}
-	_, err = r.do(ctx, Operator(), k.Provider, OpRevokeProviderKey, func(w *work) error { return w.revokeProviderKey(k, map[string]any{"reason": restored}) })
+	err = r.endAgain(ctx, k.Provider, OpRevokeProviderKey, func(w *work) (bool, error) {
+		return false, w.revokeProviderKey(k, map[string]any{"reason": restored})
+	})
+	return keptIfGone(err)
+}
+
+// keptIfGone: what is not there has ended, and what belongs to an organization that is not.
+func keptIfGone(err error) error {
 	if errors.Is(err, errNotFound) {
 		return errAsKept
 	}
@@ -160,9 +210,7 @@ func (r *Registry) endOrganization(ctx context.Context, e ledger.Entry) error {
 	if !found {
 		return errAsKept
 	}
-	_, err = r.do(ctx, Operator(), e.Organization, OpDeleteOrganization, (*work).deleteOrganization) // also of a provider whose organizations are back
-	if errors.Is(err, errNotFound) {
-		return errAsKept
-	}
-	return err
+	return keptIfGone(r.endAgain(ctx, e.Organization, OpDeleteOrganization, func(w *work) (bool, error) {
+		return false, w.deleteOrganization() // also of a provider whose organizations are back
+	}))
 }

@@ -145,7 +145,8 @@ func (r *Registry) RevokeProviderKey(ctx context.Context, c Caller, provider, id
 		if !found || k.Provider != provider {
 			return errNotFound
 		}
-		if k.RevokedAt != 0 {
+		if k.RevokedAt != 0 { // whoever was not answered then is answered now
+			w.dead = append(w.dead, ledger.Entry{ProviderKey: k.ID, At: w.tx.Now().Time()})
 			return nil
 		}
 		return w.revokeProviderKey(k, nil)

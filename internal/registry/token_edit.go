@@ -224,6 +224,7 @@ func (r *Registry) RotateToken(ctx context.Context, c Caller, org, id string, gr
 		if err := w.coversOf(&t, holder); err != nil {
 			return err
 		}
+		w.turn(&t)
 		value := secret.Remint(w.r.Prefix, shortKinds[t.Kind], strings.TrimPrefix(t.ID, "tok_"))
 		t.Previous, t.PreviousKeyID, t.PreviousUntil = t.Digest, t.KeyID, w.tx.Now().Plus(graceSeconds)
 		if graceSeconds == 0 {
@@ -293,6 +294,7 @@ func (r *Registry) revoke(ctx context.Context, c Caller, org string, op *Operati
 			w.recordToken(t, "token_revoked", map[string]any{"reason": reason})
 		} else {
 			earlier = t.Receipt
+			w.ended(&t, false) // whoever was not answered then is answered now
 		}
 		if owner == nil && t.Owner != "" {
 			if owner, err = w.owner(t.Owner); err != nil {

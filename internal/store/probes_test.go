@@ -314,7 +314,6 @@ var probes = map[string]probe{
 		t.Organization, t.Version = a.org, 1
 		return done(tx.UpdateToken(t))
 	}},
-	"RaiseVersion":  {writes: func(tx *Tx, a world) (any, error) { return done(tx.RaiseVersion(a.token, 1000)) }},
 	"WatchPrevious": {writes: func(tx *Tx, a world) (any, error) { return done(tx.WatchPrevious(a.token, epoch+10)) }},
 	"RevokeTokens":  {writes: func(tx *Tx, a world) (any, error) { return tx.RevokeTokens(a.owner, "mem_x", "gone", "rcp_x") }},
 	"SaveReceipt":   {writes: func(tx *Tx, a world) (any, error) { return done(tx.SaveReceipt(a.receipt, "other")) }},

@@ -238,4 +238,8 @@ CREATE TABLE previous_uses (
 	PRIMARY KEY (token, until, ip)){{clustered}};
 CREATE INDEX previous_uses_by_end ON previous_uses (until);
 `,
+	// When a token's value last changed, which versions do not tell once a backup was restored.
+	15: `
+ALTER TABLE tokens ADD COLUMN rotated_at BIGINT NOT NULL DEFAULT 0;
+`,
 }

@@ -31,6 +31,7 @@ type Token struct {
 	Previous      secret.Digest // of the value before the last rotation
 	PreviousKeyID uint8         // 0: never rotated
 	PreviousUntil counterfoil.Instant
+	RotatedAt     counterfoil.Instant // of the last rotation or its end, later than the one before by any clock; 0: none, or by an earlier version
 
 	CreatedAt     counterfoil.Instant
 	CreatedBy     string
@@ -45,7 +46,7 @@ type Token struct {
 
 const tokenColumns = `t.id, t.organization, t.kind, t.integration, t.owner, t.name, t.hint, t.permissions, t.ip_filter, t.paused,
 	t.digest, t.key_id, t.previous_digest, t.previous_key_id, t.previous_until, t.created_at, t.created_by, t.renewed_at,
-	t.expires_at, t.revoked_at, t.revoked_by, t.revoked_reason, t.receipt, t.version`
+	t.expires_at, t.revoked_at, t.revoked_by, t.revoked_reason, t.receipt, t.version, t.rotated_at`
 
 // scanToken scans tokenColumns and then the extra destinations.
 func scanToken(r scanner, extra ...any) (Token, error) {
@@ -55,7 +56,7 @@ func scanToken(r scanner, extra ...any) (Token, error) {
 	var digest, previous []byte
 	dest := []any{&t.ID, &t.Organization, &t.Kind, &t.Integration, &t.Owner, &t.Name, &t.Hint, &permissions, &t.IPFilter, &paused,
 		&digest, &t.KeyID, &previous, &t.PreviousKeyID, &t.PreviousUntil, &t.CreatedAt, &t.CreatedBy, &t.RenewedAt,
-		&t.ExpiresAt, &t.RevokedAt, &t.RevokedBy, &t.RevokedReason, &t.Receipt, &t.Version}
+		&t.ExpiresAt, &t.RevokedAt, &t.RevokedBy, &t.RevokedReason, &t.Receipt, &t.Version, &t.RotatedAt}
 	if err := r.Scan(append(dest, extra...)...); err != nil {
 		return t, err
 	}
@@ -137,21 +138,14 @@ func (tx *Tx) UpdateToken(t Token) error {
 	tx.memo.forgetToken(t.ID)
 	n, err := tx.q.exec(`UPDATE tokens SET name=$1, hint=$2, permissions=$3, ip_filter=$4, paused=$5, digest=$6, key_id=$7,
 		previous_digest=$8, previous_key_id=$9, previous_until=$10, renewed_at=$11, expires_at=$12, revoked_at=$13,
-		revoked_by=$14, revoked_reason=$15, receipt=$16, search=$17, version=version+1
-		WHERE organization=$18 AND id=$19 AND version=$20`,
+		revoked_by=$14, revoked_reason=$15, receipt=$16, search=$17, rotated_at=$18, version=version+1
+		WHERE organization=$19 AND id=$20 AND version=$21`,
 		t.Name, t.Hint, joinSet(t.Permissions), t.IPFilter, pausedFlag(t), t.Digest[:], int64(t.KeyID), previous, int64(t.PreviousKeyID),
 		int64(t.PreviousUntil), int64(t.RenewedAt), int64(t.ExpiresAt), int64(t.RevokedAt), t.RevokedBy, t.RevokedReason, t.Receipt,
-		searchable(t.Name, t.ID, t.Hint), tx.org, t.ID, t.Version)
+		searchable(t.Name, t.ID, t.Hint), int64(t.RotatedAt), tx.org, t.ID, t.Version)
 	if err == nil && n != 1 {
 		return ErrStale
 	}
-	return err
-}
-
-// RaiseVersion makes a token's version at least the given one.
-func (tx *Tx) RaiseVersion(id string, version int64) error {
-	tx.memo.forgetToken(id)
-	_, err := tx.q.exec("UPDATE tokens SET version=$1 WHERE organization=$2 AND id=$3 AND version < $4", version, tx.org, id, version)
 	return err
 }
 
