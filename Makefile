@@ -14,6 +14,8 @@ NESTED := $(shell find . -mindepth 2 -name go.mod -not -path '*/testdata/*' -not
 # SQLite is C, translated to Go: all of its memory lies outside of what the race detector watches. Instrumented it finds
 # nothing more and takes four times as long. Vetting is up to "make lint".
 RACE := -race -vet=off $(patsubst %,-gcflags=modernc.org/%=-race=false,sqlite/lib libc memory)
+# Each process sleeps so long before it exits, for reports that are under way; a second if this were not said.
+GORACE ?= atexit_sleep_ms=100
 STATICCHECK := $(GO) tool -modfile=$(CURDIR)/tools/lint.mod staticcheck
 
 .PHONY: help
@@ -68,7 +70,7 @@ lint-static:
 
 .PHONY: test-race
 test-race: ## all tests of this module with the race detector
-	CGO_ENABLED=1 $(GO) test $(RACE) -timeout 20m $(TESTFLAGS) ./...
+	CGO_ENABLED=1 GORACE='$(GORACE)' $(GO) test $(RACE) -timeout 20m $(TESTFLAGS) ./...
 
 # Files tagged !race hold tests that the race detector distorts, such as counts of allocations, or that have under it a
 # smaller copy, such as models that are asked much. These alone are run: the others have been.
@@ -80,7 +82,7 @@ test-norace: ## without the race detector: what test-race leaves out
 
 .PHONY: test-nested
 test-nested: ## the tests of the modules below this one
-	@for dir in $(NESTED); do (echo "in $$dir:" && cd $$dir && CGO_ENABLED=1 $(GO) test $(RACE) -timeout 20m $(TESTFLAGS) ./...); done
+	@for dir in $(NESTED); do (echo "in $$dir:" && cd $$dir && CGO_ENABLED=1 GORACE='$(GORACE)' $(GO) test $(RACE) -timeout 20m $(TESTFLAGS) ./...); done
 
 .PHONY: screenshots
 screenshots: ## docs/images/console-*.png anew: pictures of the console's pages
