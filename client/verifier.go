@@ -105,7 +105,7 @@ func (v *Verifier) Close() {
 		if more = len(uses) == mostUses; len(uses) == 0 {
 			break
 		}
-		_, err := v.client.ReportVerifier(ctx, v.id, counterfoil.VerifierReport{Applied: v.applied.Load(), LeaseMS: leastStaleness.Milliseconds(), Uses: uses})
+		_, err := v.tell(ctx, counterfoil.VerifierReport{Applied: v.applied.Load(), LeaseMS: leastStaleness.Milliseconds(), Uses: uses})
 		if err != nil {
 			break // a few uses are not counted
 		}

@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/counterfoil/counterfoil"
@@ -116,13 +118,8 @@ func (v *Verifier) renew(ctx context.Context) {
 	uses := v.uses.take()
 	short, cancel := context.WithTimeout(ctx, v.config.MaxStaleness)
 	defer cancel()
-	lease, err := v.client.ReportVerifier(short, v.id, counterfoil.VerifierReport{Applied: applied, LeaseMS: v.config.MaxStaleness.Milliseconds(), Uses: uses})
+	lease, err := v.tell(short, counterfoil.VerifierReport{Applied: applied, LeaseMS: v.config.MaxStaleness.Milliseconds(), Uses: uses})
 	if err != nil {
-		if errors.Is(err, &counterfoil.Error{Code: counterfoil.CodeValidationFailed}) { // an older server tells no values apart
-			for i := range uses {
-				uses[i].PreviousUntil = nil
-			}
-		}
 		v.uses.back(uses)
 		v.refused(err)
 		return
@@ -142,4 +139,19 @@ func (v *Verifier) renew(ctx context.Context) {
 		v.since.Store(int64(began))
 		v.until.Store(until)
 	}
+}
+
+// tell sends a report. A server of a version before, which tells no values apart, refuses one that does, and is sent it again at
+// once without. That is not remembered: the next report may reach a newer node, and "quiet" rests on what it is told.
+func (v *Verifier) tell(ctx context.Context, report counterfoil.VerifierReport) (counterfoil.VerifierLease, error) {
+	lease, err := v.client.ReportVerifier(ctx, v.id, report)
+	var refused *counterfoil.Error
+	if !errors.As(err, &refused) || !slices.ContainsFunc(refused.Problems, func(p counterfoil.Problem) bool { return strings.HasSuffix(p.Pointer, "/previous_until") }) {
+		return lease, err
+	}
+	report.Uses = slices.Clone(report.Uses)
+	for i := range report.Uses {
+		report.Uses[i].PreviousUntil = nil
+	}
+	return v.client.ReportVerifier(ctx, v.id, report)
 }
