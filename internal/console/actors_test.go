@@ -26,23 +26,39 @@ func TestActorsByName(t *testing.T) {
 	owner.get(fmt.Sprintf("/activity/%d", page.Data[0].Number)).says(http.StatusOK, "Made by The token “<b>robot</b>”", "With the token <b>robot</b> "+robot.Token.ID)
 }
 
-// TestNeverSignedIn: the list of members tells who never came.
-func TestNeverSignedIn(t *testing.T) {
+// TestNoSignIn: the list of members tells of whom the organization's own log holds no sign-in, whatever they did elsewhere.
+func TestNoSignIn(t *testing.T) {
 	d := newDesk(t)
 	alan, _ := d.Member(t, "viewer")
 	owner := d.sits(d.Owner.ID)
-	owner.get("/members/"+alan.ID).says(http.StatusOK, "Last sign-in Never", "!Not lately")
+	none := func(what string) {
+		t.Helper()
+		t.Log(what)
+		owner.get("/members/"+alan.ID).says(http.StatusOK, "Last sign-in None in the log", "!Never", "!Not lately")
+		owner.get("/members").says(http.StatusOK, "None in the log", "!Never", "!Not lately")
+	}
+	none("nobody else knows him")
+	elsewhere := must[counterfoil.Organization](t)(d.System().CreateOrganization(t.Context(), counterfoil.OrganizationDraft{Name: "Elsewhere"}))
+	active := counterfoil.MemberActive
+	join := func(org, email string) counterfoil.Member {
+		m := must[counterfoil.Member](t)(d.System().AddMember(t.Context(), org, counterfoil.MemberDraft{Email: email, Name: "Somebody", Roles: []string{"member"}}))
+		return must[counterfoil.Member](t)(d.System().EditMember(t.Context(), org, m.ID, counterfoil.MemberEdit{Status: &active}))
+	}
+	there := join(elsewhere.ID, alan.Email)
+	none("he was added to another organization")
+	d.sitsIn(elsewhere.ID, elsewhere.Slug, there.ID)
+	none("he signed in there")
+	d.later.Add(time.Minute.Microseconds())
+	if err := d.System().RemoveMember(t.Context(), elsewhere.ID, there.ID); err != nil {
+		t.Fatal(err)
+	}
+	none("he was removed there")
+	join(elsewhere.ID, "ada@example.com")
+	d.later.Add(time.Minute.Microseconds())
+	ada := join(d.Organization.ID, "ada@example.com")
+	owner.get("/members/"+ada.ID).says(http.StatusOK, "Last sign-in None in the log") // as of who was nowhere before
 	d.sits(alan.ID)
 	owner.get("/members/"+alan.ID).says(http.StatusOK, "Last sign-in just now")
-
-	// Who was somewhere else before may be here by a sign-in there.
-	elsewhere := must[counterfoil.Organization](t)(d.System().CreateOrganization(t.Context(), counterfoil.OrganizationDraft{Name: "Elsewhere"}))
-	must[counterfoil.Member](t)(d.System().AddMember(t.Context(), elsewhere.ID, counterfoil.MemberDraft{Email: "ada@example.com", Name: "Ada", Roles: []string{"owner"}}))
-	d.later.Add(time.Minute.Microseconds())
-	ada := must[counterfoil.Member](t)(d.System().AddMember(t.Context(), d.Organization.ID, counterfoil.MemberDraft{Email: "ada@example.com", Name: "Ada", Roles: []string{"member"}}))
-	active := counterfoil.MemberActive
-	must[counterfoil.Member](t)(d.System().EditMember(t.Context(), d.Organization.ID, ada.ID, counterfoil.MemberEdit{Status: &active}))
-	owner.get("/members/"+ada.ID).says(http.StatusOK, "Last sign-in Not lately", "!Never")
 }
 
 // TestProgramsAreToldThePublicURL: what is to be signed and where it is sent to are the one configured address.

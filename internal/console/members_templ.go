@@ -571,8 +571,8 @@ func lastSignIn(v *visit, m *registry.MemberView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-		} else if m.NeverSigned {
-			templ_7745c5c3_Err = never("Never").Render(ctx, templ_7745c5c3_Buffer)
+		} else if m.NoSignIn {
+			templ_7745c5c3_Err = never("None in the log").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -14,8 +14,8 @@ type MemberView struct {
 	counterfoil.Member
 	LiveTokens  *int64     // nil: the caller may not see their tokens
 	TellsSignIn bool       // the caller may read the log, which SignedInAt is from
-	SignedInAt  *time.Time // nil: never, or not known
-	NeverSigned bool       // in, as far back as they have been a member
+	SignedInAt  *time.Time // nil: the log does not tell
+	NoSignIn    bool       // is in the log, as far as it is kept
 	LastOwner   bool       // of the organization, which keeps one
 }
 
@@ -79,16 +79,11 @@ func (w *work) viewsOf(list []store.Member) (views []MemberView, err error) {
 			v.LiveTokens = &n
 		}
 		if w.has(counterfoil.PermActivityRead) {
-			at, known, err := w.tx.LastSignIn(store.UUID(m.UserID), counterfoil.At(m.CreatedAt))
+			at, all, err := w.tx.LastSignIn(store.UUID(m.UserID))
 			if err != nil {
 				return nil, err
 			}
-			v.TellsSignIn, v.SignedInAt = true, at.Ptr()
-			if known && at == 0 { // a sign-in elsewhere may have brought them here
-				if v.NeverSigned, err = w.tx.OnlyHere(m.UserID, counterfoil.At(m.CreatedAt)); err != nil {
-					return nil, err
-				}
-			}
+			v.TellsSignIn, v.SignedInAt, v.NoSignIn = true, at.Ptr(), all && at == 0
 		}
 		views = append(views, v)
 	}

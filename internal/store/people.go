@@ -42,32 +42,13 @@ func (tx *Tx) counts(query string, args ...any) (map[string]int64, error) {
 const lookBack = 500
 
 // LastSignIn returns when a person, named by UUID, last signed in, as far as the last entries about them in the
-// organization's log say; 0 when they do not. It is known where these are all that were ever written about somebody who has
-// been a member since then: 0 means never.
-func (tx *Tx) LastSignIn(user string, since counterfoil.Instant) (at counterfoil.Instant, known bool, err error) {
+// organization's log say; 0 when they do not. all: these are all that the log holds about them.
+func (tx *Tx) LastSignIn(user string) (at counterfoil.Instant, all bool, err error) {
 	by := tx.eventsBy(EventFilter{Users: []string{user}})
 	var entries int
 	err = tx.q.row(`SELECT COALESCE(MAX(CASE WHEN e.type = 'login' AND e.action = 'user_login_successful' THEN e.at END), 0), COUNT(*) FROM (SELECT type, action, at FROM `+by+`
 		WHERE organization = $1 AND user_uuid <> '' AND user_uuid = $2 AND seq > 0 ORDER BY seq DESC LIMIT $3) e`, tx.org, user, lookBack).Scan(&at, &entries)
-	if err != nil || at != 0 || entries >= lookBack {
-		return at, at != 0, err
-	}
-	removed, err := tx.RemovedThrough()
-	if err != nil || removed == 0 {
-		return 0, err == nil, err
-	}
-	var first counterfoil.Instant
-	err = tx.q.row("SELECT COALESCE(MIN(e.at), 0) FROM (SELECT at FROM events"+tx.q.by("events_by_number")+" WHERE organization = $1 AND seq > $2 ORDER BY seq LIMIT 1) e", tx.org, removed).Scan(&first)
-	return 0, first != 0 && first <= since, err
-}
-
-// OnlyHere reports whether a person was not there before a time and is a member of one organization alone: then all that they did
-// stands in its log. It crosses organizations.
-func (tx *Tx) OnlyHere(user string, since counterfoil.Instant) (bool, error) {
-	var n int64
-	err := tx.q.row(`SELECT COUNT(*) FROM members m JOIN users u ON u.id = m.user_id WHERE m.user_id = $1
-		AND u.created_at >= $2 AND (SELECT COUNT(*) FROM members o WHERE o.user_id = $3) = 1`, user, int64(since), user).Scan(&n)
-	return n == 1, err
+	return at, entries < lookBack, err
 }
 
 // RoleCounts counts the members who hold each role that anybody holds.

@@ -58,7 +58,7 @@ func testMemberFacts(t *testing.T, s *fixture) {
 	}
 	signedIn := func(user string) counterfoil.Instant {
 		return read(t, s, org, func(tx *Tx) (counterfoil.Instant, error) {
-			at, _, err := tx.LastSignIn(user, s.Now())
+			at, _, err := tx.LastSignIn(user)
 			return at, err
 		})
 	}
@@ -80,46 +80,42 @@ func testMemberFacts(t *testing.T, s *fixture) {
 	}
 }
 
-// TestNeverSignedIn: that somebody never signed in is known while the log holds everything about them.
-func TestNeverSignedIn(t *testing.T) {
+// TestNoSignIn: that the log holds no sign-in of somebody is said where all was looked at that it holds about them.
+func TestNoSignIn(t *testing.T) {
 	each(t, func(t *testing.T, config Config) {
 		s := open(t, config)
 		org := s.organization(t)
-		happen := func(user string, n int) {
+		happen := func(action string, n int) {
 			s.write(t, org, func(tx *Tx) error {
 				for range n {
-					tx.Append(counterfoil.Event{Type: "login", Action: "user_login_failed", User: counterfoil.EventUser{UUID: user}})
+					tx.Append(counterfoil.Event{Type: "login", Action: action, User: counterfoil.EventUser{UUID: "somebody"}})
 				}
 				return nil
 			})
 		}
-		expect := func(user string, since counterfoil.Instant, want bool) {
+		expect := func(signedIn, want bool) {
 			t.Helper()
-			known := read(t, s, org, func(tx *Tx) (bool, error) {
-				at, known, err := tx.LastSignIn(user, since)
-				if at != 0 {
-					t.Errorf("signed in at %v", at.Time())
+			all := read(t, s, org, func(tx *Tx) (bool, error) {
+				at, all, err := tx.LastSignIn("somebody")
+				if (at != 0) != signedIn {
+					t.Errorf("signed in at %v, want that it is told: %v", at.Time(), signedIn)
 				}
-				return known, err
+				return all, err
 			})
-			if known != want {
-				t.Errorf("of %s it is known that they never signed in: %v, want %v", user, known, want)
+			if all != want {
+				t.Errorf("all was looked at: %v, want %v", all, want)
 			}
 		}
-		founded := s.Now()
-		expect("early", founded, true)
-		happen("early", lookBack-1)
-		expect("early", founded, true)
-		happen("early", 1)
-		expect("early", founded, false) // more may have been written about them
-
+		expect(false, true)
+		happen("user_login_successful", 1)
+		expect(true, true)
 		s.later(time.Hour)
-		happen("late", 1)
-		joined := s.Now()
-		s.later(time.Hour)
-		happen("late", 1)
-		announce(t, s, org, joined)
-		expect("nobody", founded, false) // what went may have been about them
-		expect("late", s.Now(), true)
+		announce(t, s, org, s.Now())
+		removeAll(t, s, org) // what went is not in the log
+		expect(false, true)
+		happen("user_login_failed", lookBack-1)
+		expect(false, true)
+		happen("user_login_failed", 1)
+		expect(false, false) // there may be more about them
 	})
 }

@@ -62,7 +62,6 @@ var probes = map[string]probe{
 	"DeleteTickets":    {crosses: "a ticket names its own organization, and its value none"},
 	"User":             {crosses: "a person belongs to no organization"},
 	"UserByEmail":      {crosses: "a person belongs to no organization"},
-	"OnlyHere":         {crosses: "it tells whether a person is a member anywhere else"},
 	"Memberships":      {crosses: "it is how a person finds their organizations"},
 	"Password":         {crosses: "what a person signs in with is theirs"},
 	"DeletePassword":   {crosses: "what a person signs in with is theirs"},
@@ -162,7 +161,7 @@ var probes = map[string]probe{
 		return n[a.owner], err
 	}},
 	"LastSignIn": {reads: func(tx *Tx, a world) (any, error) {
-		at, _, err := tx.LastSignIn(a.user, 0)
+		at, _, err := tx.LastSignIn(a.user)
 		return int64(at), err
 	}},
 	"OtherOwners":    {reads: func(tx *Tx, _ world) (any, error) { return tx.OtherOwners("") }},
