@@ -166,8 +166,7 @@ func (c *call) beginChanges() error {
 	if err != nil {
 		return err
 	}
-	added := c.Registry.Store.WatchAll()
-	page, err := c.feed.page(ctx, added, number, hash)
+	added, page, err := c.nextPage(number, hash)
 	if err != nil {
 		return err
 	}
@@ -180,38 +179,38 @@ func (c *call) beginChanges() error {
 		if !page.more {
 			select {
 			case <-added:
-			case <-time.After(changesBeat):
+			case <-time.After(changesBeat - feedFresh): // what is read then may be older by as much
 			case <-ctx.Done():
 				return nil
 			case <-c.draining:
 				return nil
 			}
 		}
-		added = c.Registry.Store.WatchAll()
-		page, err = c.feed.page(ctx, added, page.number, page.hash)
-		if err == nil {
-			err = c.mayGoOn()
-		}
-		if err != nil {
+		if added, page, err = c.nextPage(page.Number, page.Hash); err != nil {
 			c.send(lastFrame(err))
 			return nil
 		}
 	}
 }
 
-// mayGoOn judges the token of a stream once more, as a check does: by what is in memory.
-func (c *call) mayGoOn() error {
+// nextPage reads what is behind a place, and then judges the token of the stream once more: as a check does, by what is in memory;
+// by the database where the page says something of this very token, which memory may not have heard yet.
+func (c *call) nextPage(number int64, hash []byte) (added <-chan struct{}, page feedPage, err error) {
+	added = c.Registry.Store.WatchAll()
+	if page, err = c.feed.page(c.r.Context(), added, number, hash); err != nil {
+		return added, page, err
+	}
 	token, err := web.Credential(c.r)
 	if err != nil {
-		return err
+		return added, page, err
 	}
-	attempt := c.caller.Attempt
-	attempt.Permissions = []string{c.route.op.Permission}
-	v, err := c.Verifier.Verify(c.r.Context(), &verify.Request{Token: token, Attempt: attempt, Again: true})
+	q := verify.Request{Token: token, Attempt: c.caller.Attempt, Again: true, Strict: page.tells(c.caller.TokenID)}
+	q.Permissions = []string{c.route.op.Permission}
+	v, err := c.Verifier.Verify(c.r.Context(), &q)
 	if err == nil && !v.Active() {
 		err = gateway.Refusal(&v)
 	}
-	return err
+	return added, page, err
 }
 
 // changesOf is the message for entries behind a number. What is said twice is said once.

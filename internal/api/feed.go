@@ -2,9 +2,11 @@ package api
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/registry"
 )
 
@@ -18,10 +20,14 @@ type feed struct {
 
 // feedPage is what the log has behind a place, and the place behind that.
 type feedPage struct {
-	frame  []byte // as it is sent
-	number int64
-	hash   []byte
-	more   bool // at once
+	counterfoil.Changes
+	frame []byte // as it is sent
+	more  bool   // at once
+}
+
+// tells reports whether a page says something of a token.
+func (p *feedPage) tells(token string) bool {
+	return slices.Contains(p.Changes.Changes, counterfoil.Change{Scope: counterfoil.ScopeToken, ID: token})
 }
 
 // feedRead is a reading of what is behind a place. It is good as long as added is open, which it was before the reading
@@ -31,7 +37,9 @@ type feedRead struct {
 	number int64
 	hash   string
 	at     time.Time
-	page   func() (feedPage, error)
+	done   chan struct{} // closed when the rest is there
+	page   feedPage
+	err    error
 }
 
 // feedFresh is for how long a reading may be shared. The log may become another without an entry that says so.
@@ -42,21 +50,30 @@ func (f *feed) page(ctx context.Context, added <-chan struct{}, number int64, ha
 	f.mu.Lock()
 	r := f.last
 	if r == nil || r.added != added || r.number != number || r.hash != string(hash) || time.Since(r.at) > feedFresh {
-		r = &feedRead{added, number, string(hash), time.Now(), sync.OnceValues(func() (feedPage, error) {
-			return f.read(context.WithoutCancel(ctx), number, hash) // for others too
-		})}
+		r = &feedRead{added: added, number: number, hash: string(hash), at: time.Now(), done: make(chan struct{})}
 		f.last = r
+		go f.fill(context.WithoutCancel(ctx), r) // for others too
 	}
 	f.mu.Unlock()
-	page, err := r.page()
-	if err != nil { // who asks next may be luckier
-		f.mu.Lock()
-		if f.last == r {
-			f.last = nil
-		}
-		f.mu.Unlock()
+	select {
+	case <-r.done:
+		return r.page, r.err
+	case <-ctx.Done():
+		return feedPage{}, ctx.Err()
 	}
-	return page, err
+}
+
+func (f *feed) fill(ctx context.Context, r *feedRead) {
+	defer close(r.done)
+	r.page, r.err = f.read(ctx, r.number, []byte(r.hash))
+	if r.err == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.last == r { // who asks next may be luckier
+		f.last = nil
+	}
 }
 
 // readFeed reads a page of the log. Who may follow it is up to whoever passes it on.
@@ -66,5 +83,5 @@ func (a *API) readFeed(ctx context.Context, number int64, hash []byte) (feedPage
 		return feedPage{}, err
 	}
 	m := changesOf(number, hash, events)
-	return feedPage{frame: changesFrame(m), number: m.Number, hash: m.Hash, more: len(events) == changesTogether}, nil
+	return feedPage{Changes: m, frame: changesFrame(m), more: len(events) == changesTogether}, nil
 }

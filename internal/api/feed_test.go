@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/counterfoil/counterfoil"
 )
 
 // Streams at one place read the log once for each change, and one that asks after a further change reads it anew.
@@ -20,7 +22,7 @@ func TestFeedReadsOnce(t *testing.T) {
 		if broken.Load() {
 			return feedPage{}, fails
 		}
-		return feedPage{number: number + 1}, nil
+		return feedPage{Changes: counterfoil.Changes{Number: number + 1}}, nil
 	}}
 	all := func(added <-chan struct{}, number int64, hash string, want error) (n int64) {
 		before := reads.Load()
@@ -28,7 +30,7 @@ func TestFeedReadsOnce(t *testing.T) {
 		for range 50 {
 			group.Go(func() {
 				page, err := f.page(t.Context(), added, number, []byte(hash))
-				if !errors.Is(err, want) || err == nil && page.number != number+1 {
+				if !errors.Is(err, want) || err == nil && page.Number != number+1 {
 					t.Errorf("%+v, %v", page, err)
 				}
 			})
@@ -48,6 +50,11 @@ func TestFeedReadsOnce(t *testing.T) {
 	f.last.at = time.Now().Add(-feedFresh - time.Millisecond)
 	if n := all(two, 8, "i", nil); n != 1 {
 		t.Errorf("%d readings after a while", n)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := f.page(gone, one, 10, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("one whose client has gone waits for the reading: %v", err)
 	}
 	broken.Store(true)
 	all(one, 9, "h", fails)

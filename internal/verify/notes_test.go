@@ -95,13 +95,17 @@ func TestUnknownOutcomeForgets(t *testing.T) {
 	}
 }
 
-// A use that goes on was counted when it began.
+// A use that goes on was counted when it began, and its end is no refusal that somebody has to look into.
 func TestAgainIsNotNoted(t *testing.T) {
 	c := newCrowd(t, 1)
-	for range 3 {
-		r, err := c.v.Verify(t.Context(), &Request{Token: c.strings[0], Again: true, Attempt: counterfoil.Attempt{Audience: counterfoil.AudienceProduct}})
-		if err != nil || !r.Active() {
-			t.Fatal(r.Code, err)
+	for i, want := range []counterfoil.Code{counterfoil.CodeOK, counterfoil.CodeOK, counterfoil.CodeMissingPermission} {
+		attempt := counterfoil.Attempt{Audience: counterfoil.AudienceProduct, Permissions: []string{benchPermission}}
+		if want != counterfoil.CodeOK {
+			attempt.Permissions = []string{"devices:nothing"}
+		}
+		r, err := c.v.Verify(t.Context(), &Request{Token: c.strings[0], Again: true, Attempt: attempt})
+		if err != nil || r.Code != want || r.Reference != "" {
+			t.Fatal(i, r.Code, r.Reference, err)
 		}
 	}
 	c.v.touch.fold()

@@ -141,7 +141,9 @@ func (v *Verifier) Verify(ctx context.Context, q *Request) (Result, error) {
 		}
 		r.lacks = judge.Missing(&record, holder, &r.rules.Rules, &told)
 	}
-	r.Reference = v.noted.note(&r, q, now)
+	if !q.Again {
+		r.Reference = v.noted.note(&r, q, now)
+	}
 	return r, nil
 }
 
