@@ -57,55 +57,66 @@ func (n *refusals) explain(r *Result, q *Request, now counterfoil.Instant) *refu
 	return out
 }
 
-// masked returns text with the secret part of every token value in it crossed out, by the prefix of the presented one.
+// masked returns text with the secret part of every token value in it crossed out, by the prefix of the presented one; and pieces
+// of the presented one's secret wherever they stand.
 func masked(text, presented string) string {
-	prefix, _, _ := strings.Cut(presented, "_")
-	return crossedOut(text, prefix)
+	prefix, rest, _ := strings.Cut(presented, "_")
+	return crossedOut(text, prefix, rest[min(len("pat_")+idLength, len(rest)):])
 }
 
-const idLength = 12 // characters of a value after its kind: its id, which is no secret
+const (
+	idLength    = 12                // characters of a value after its kind: its id, which is no secret
+	afterKind   = idLength + 30 + 6 // characters of a value after its kind: id, secret and checksum
+	pieceLength = 6                 // characters of a known secret that are crossed out on their own
+	maxDecoded  = 5                 // times that percent-encoding is undone
+)
 
 // crossedOut crosses out of text what may be a value, also one that was percent-encoded, however often: then it is the decoded
-// text that is returned.
-func crossedOut(text, prefix string) string {
-	kept := cutOff(text, prefix)
-	for at, level := kept, 0; level < 5; level++ {
+// text that is returned, and of one that was encoded more than maxDecoded times nothing. known is a secret or "".
+func crossedOut(text, prefix, known string) string {
+	kept := cutOff(text, prefix, known)
+	for at, level := kept, 0; ; level++ {
 		plainer := percentEncoded.ReplaceAllStringFunc(at, func(c string) string {
 			b, _ := hex.DecodeString(c[1:]) // two hexadecimal digits
 			return string(b)
 		})
 		if plainer == at {
-			break
+			return kept
 		}
-		if at = cutOff(plainer, prefix); at != plainer {
+		if level == maxDecoded {
+			return strings.Repeat("x", len(kept))
+		}
+		if at = cutOff(plainer, prefix, known); at != plainer {
 			kept = at
 		}
 	}
-	return kept
 }
 
-var percentEncoded = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+// percentEncoded matches visible ASCII and the space only: no value has anything else, and a log or an event gets no control
+// characters by the decoding.
+var percentEncoded = regexp.MustCompile(`%(?:[2-6][0-9A-Fa-f]|7[0-9A-Ea-e])`)
 
-// cutOff crosses out of text, from the first thing on that begins like a value, all but such beginnings and the ids behind them:
-// what follows may be the rest of a value, mistyped or broken by something else.
-func cutOff(text, prefix string) string {
+// cutOff crosses out of text, from the first thing on that begins like a value, all but such beginnings and the ids of whole
+// values behind them: what follows may be the rest of a value, mistyped or broken by something else.
+func cutOff(text, prefix, known string) string {
+	text = withoutPieces(text, known)
 	var crossed []byte
-	shown := 0 // how many characters of an id may follow
-	for i := 0; i < len(text); i++ {
-		switch n := beginning(text[i:], prefix); {
-		case n > 0:
+	shown := 0 // where what is kept ends
+	for i := range len(text) {
+		if n := beginning(text[i:], prefix); n > 0 {
 			if crossed == nil {
 				crossed = append(make([]byte, 0, len(text)), text[:i]...)
 			}
-			crossed = append(crossed, text[i:i+n]...)
-			i, shown = i+n-1, idLength
+			if shown = i + n; startsWhole(text[shown:]) {
+				shown += idLength
+			}
+		}
+		switch {
 		case crossed == nil:
-		case shown > 0 && isBase62(text[i]):
+		case i < shown:
 			crossed = append(crossed, text[i])
-			shown--
 		default:
 			crossed = append(crossed, 'x')
-			shown = 0
 		}
 	}
 	if crossed == nil {
@@ -114,17 +125,45 @@ func cutOff(text, prefix string) string {
 	return string(crossed)
 }
 
-// beginning is the length of what text begins with as a value does: prefix, kind and their underscores, in any case; 0: it does not.
+// withoutPieces crosses out of text every piece of known.
+func withoutPieces(text, known string) string {
+	var crossed []byte
+	for i := 0; len(known) >= pieceLength && i+pieceLength <= len(text); i++ {
+		if strings.Contains(known, text[i:i+pieceLength]) {
+			if crossed == nil {
+				crossed = []byte(text)
+			}
+			copy(crossed[i:], "xxxxxx")
+		}
+	}
+	if crossed == nil {
+		return text
+	}
+	return string(crossed)
+}
+
+// beginning is the length of what text begins with as a value does: prefix and kind and their underscores, in any case, the kind
+// any three characters, for it may be mistyped; 0: it does not.
 func beginning(text, prefix string) int {
 	n := len(prefix) + len("_pat_")
 	if len(text) < n || !strings.EqualFold(text[:len(prefix)], prefix) || text[len(prefix)] != '_' || text[n-1] != '_' {
 		return 0
 	}
-	switch strings.ToLower(text[len(prefix)+1 : n-1]) {
-	case "pat", "org", "int", "sys":
-		return n
+	return n
+}
+
+// startsWhole reports whether text begins as a whole value goes on after its kind. Of anything shorter the first characters may
+// be those of the secret.
+func startsWhole(text string) bool {
+	if len(text) < afterKind {
+		return false
 	}
-	return 0
+	for i := range afterKind {
+		if !isBase62(text[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 func isBase62(c byte) bool {
@@ -147,7 +186,7 @@ func plain(text string) string {
 // HoldsValue reports whether text holds a token's value of this instance, whole and well-formed: such a text is not to be
 // kept or repeated (S1).
 func (v *Verifier) HoldsValue(text string) bool {
-	whole := len(v.Prefix) + len("_pat_") + idLength + 30 + 6 // secret and checksum
+	whole := len(v.Prefix) + len("_pat_") + afterKind
 	for from := 0; ; from++ {
 		i := strings.Index(text[from:], v.Prefix+"_")
 		if from += i; i < 0 || from+whole > len(text) {
@@ -161,5 +200,5 @@ func (v *Verifier) HoldsValue(text string) bool {
 
 // Masked returns text without what may be the secret part of a token value of this instance, whole or in part.
 func (v *Verifier) Masked(text string) string {
-	return crossedOut(text, v.Prefix)
+	return crossedOut(text, v.Prefix, "")
 }
