@@ -1,9 +1,7 @@
 package e2e_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,8 +12,6 @@ import (
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/client"
-	"github.com/counterfoil/counterfoil/internal/postgrestest"
-	"github.com/jackc/pgx/v5"
 )
 
 // A backup knows less than what was acknowledged after it. After a restore nothing comes back that had ended: not a
@@ -224,161 +220,6 @@ func TestRestoreWithEntriesInAnyOrder(t *testing.T) {
 		must(t, err)
 		if v.Active != c.good {
 			t.Errorf("%s is %s", name, v.Code)
-		}
-	}
-}
-
-// Versions do not compare once a backup was restored: a value that was rotated away stays dead under a later backup in which
-// the token was edited more often, and where it is edited before another node's ledger is replayed.
-func TestRestoreOfMoreVersions(t *testing.T) {
-	in := serveNew(t, "")
-	ctx, system := t.Context(), in.system()
-	database, ledger := filepath.Join(in.dir, "counterfoil.db"), filepath.Join(in.dir, "revocations.ledger")
-	made, err := system.CreateToken(ctx, in.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "rotated"})
-	must(t, err)
-	backup := func() []byte {
-		t.Helper()
-		in.stop(syscall.SIGTERM)
-		text, err := os.ReadFile(database)
-		must(t, err)
-		in.start()
-		return text
-	}
-	edit := func() {
-		t.Helper()
-		for _, name := range []string{"a", "b", "c"} {
-			_, err := system.EditToken(ctx, in.Organization.ID, made.Token.ID, counterfoil.Edit{Name: &name})
-			must(t, err)
-		}
-	}
-	isDead := func(when string) {
-		t.Helper()
-		if v, err := system.Verify(ctx, counterfoil.Question{Token: made.Secret}); err != nil || v.Active {
-			t.Errorf("%s, the value that was rotated away is good again (%v)", when, err)
-		}
-	}
-	monday := backup()
-	edit()
-	tuesday := backup()
-	in.stop(syscall.SIGTERM)
-	putBack(t, database, monday)
-	in.start()
-	_, err = system.RotateToken(ctx, in.Organization.ID, made.Token.ID, 0)
-	must(t, err)
-	in.stop(syscall.SIGTERM)
-	putBack(t, database, tuesday)
-	in.start()
-	isDead("after the other backup")
-
-	in.stop(syscall.SIGTERM)
-	putBack(t, database, monday)
-	must(t, os.Rename(ledger, ledger+".b"))
-	in.start() // a node whose ledger does not know
-	edit()
-	in.stop(syscall.SIGTERM)
-	must(t, os.Rename(ledger+".b", ledger))
-	in.start()
-	isDead("after edits before the other node's ledger was replayed")
-}
-
-// A revocation is in the ledger once it was answered, also where it was answered the second time alone; and one in an organization
-// that was deleted keeps no server from starting.
-func TestRestoreOfWhatWasAnsweredAgain(t *testing.T) {
-	in := serveNew(t, "")
-	ctx, system := t.Context(), in.system()
-	database, ledger := filepath.Join(in.dir, "counterfoil.db"), filepath.Join(in.dir, "revocations.ledger")
-	elsewhere, err := system.CreateOrganization(ctx, counterfoil.OrganizationDraft{Name: "Elsewhere"})
-	must(t, err)
-	create := func(org string) counterfoil.Created {
-		t.Helper()
-		made, err := system.CreateToken(ctx, org, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "x"})
-		must(t, err)
-		return made
-	}
-	revoked, finished, gone := create(in.Organization.ID), create(in.Organization.ID), create(elsewhere.ID)
-	_, err = system.RotateToken(ctx, in.Organization.ID, finished.Token.ID, 24*time.Hour)
-	must(t, err)
-	in.stop(syscall.SIGTERM)
-	backup, err := os.ReadFile(database)
-	must(t, err)
-	before, err := os.ReadFile(ledger)
-	must(t, err)
-	end := func() {
-		t.Helper()
-		_, err := system.RevokeToken(ctx, in.Organization.ID, revoked.Token.ID, "")
-		must(t, err)
-		_, err = system.EndPreviousValue(ctx, in.Organization.ID, finished.Token.ID, 0)
-		must(t, err)
-	}
-	in.start()
-	end()
-	in.stop(syscall.SIGKILL)
-	must(t, os.WriteFile(ledger, before, 0o600)) // as if killed between the commit and the ledger
-	in.start()
-	end()
-	_, err = system.RevokeToken(ctx, elsewhere.ID, gone.Token.ID, "")
-	must(t, err)
-	must(t, system.DeleteOrganization(ctx, elsewhere.ID))
-	in.stop(syscall.SIGTERM)
-	putBack(t, database, backup)
-	in.start()
-	for what, value := range map[string]string{"revoked": revoked.Secret, "finished": finished.Secret, "of a deleted organization": gone.Secret} {
-		if v, err := system.Verify(ctx, counterfoil.Question{Token: value}); err != nil || v.Active {
-			t.Errorf("%s: good again (%v)", what, err)
-		}
-	}
-}
-
-// A replay that fails is no replay: the server does not serve, and the next one begins anew, whatever the one before ended.
-func TestRestoreThatIsBrokenOff(t *testing.T) {
-	url := postgrestest.NewDatabase(t)
-	in := serveNew(t, url)
-	ctx, system := t.Context(), in.system()
-	var made []counterfoil.Created
-	for range 3 {
-		one, err := system.CreateToken(ctx, in.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "x"})
-		must(t, err)
-		made = append(made, one)
-		_, err = system.RevokeToken(ctx, in.Organization.ID, one.Token.ID, "")
-		must(t, err)
-	}
-	in.stop(syscall.SIGTERM)
-	ledger := filepath.Join(in.dir, "revocations.ledger")
-	text, err := os.ReadFile(ledger)
-	must(t, err)
-	// As many as are taken for a sign that the rest is known lie between the first and the others, and are of no token.
-	first, rest, _ := strings.Cut(string(text), "\n")
-	for i := range 1000 {
-		first += fmt.Sprintf("\n{\"token\":\"tok_%012d\"}", i)
-	}
-	must(t, os.WriteFile(ledger, []byte(first+"\n"+rest), 0o600))
-	conn, err := pgx.Connect(ctx, url)
-	must(t, err)
-	defer conn.Close(context.Background())
-	_, err = conn.Exec(ctx, "UPDATE tokens SET revoked_at=0, revoked_by='', revoked_reason='', receipt='', version=1")
-	must(t, err)
-	_, err = conn.Exec(ctx, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET lock_timeout = 300', current_database()); END $$")
-	must(t, err)
-	locked, err := conn.Begin(ctx)
-	must(t, err)
-	_, err = locked.Exec(ctx, "SELECT 1 FROM tokens WHERE id=$1 FOR UPDATE", made[1].Token.ID)
-	must(t, err)
-	if err := in.launch(); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-in.process.Done():
-		if in.process.Err() == nil {
-			t.Error("it ended as if all were well")
-		}
-	case <-time.After(patience):
-		t.Error("the server serves though it could not end what the ledger says")
-	}
-	must(t, locked.Rollback(ctx))
-	in.start()
-	for i, m := range made {
-		if v, err := system.Verify(ctx, counterfoil.Question{Token: m.Secret}); err != nil || v.Active {
-			t.Errorf("revoked token %d is good again (%v)", i, err)
 		}
 	}
 }

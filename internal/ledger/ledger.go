@@ -5,12 +5,13 @@ package ledger
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 )
@@ -33,8 +34,6 @@ type Entry struct {
 type Ledger struct {
 	path string
 	file *os.File
-
-	begun bool // a replay, of which there is one at a time
 
 	writing sync.Mutex // one write and sync at a time; who waits for it joins the next
 	unsaved []byte     // of writes that failed
@@ -108,17 +107,53 @@ func (l *Ledger) write(lines []byte) error {
 	return nil
 }
 
-// Backward shows the entries, the newest first, until see returns false. Lines that are no entries are passed over: a
-// crash may have cut the last one off before anything in it was acknowledged.
-func (l *Ledger) Backward(see func(Entry) (more bool, err error)) error {
-	text, err := os.ReadFile(l.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// Mark is a place in a ledger: everything before it is known to whoever keeps the mark.
+type Mark struct {
+	Ledger string // which one: by its first line; empty: it has none yet
+	Offset int64  // in bytes
+	Before string // by what lies before: another file has something else there
+}
+
+// End is the mark behind the last entry, not counting those that could not be written yet. Take it before what is kept with it
+// is committed.
+func (l *Ledger) End() (Mark, error) {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	text, err := l.read()
+	if err != nil || len(text) == 0 {
+		return Mark{}, err
 	}
+	return markAt(text, int64(bytes.LastIndexByte(text, '\n')+1)), nil
+}
+
+// sampled is how many bytes before a mark tell one file from another.
+const sampled = 256
+
+func markAt(text []byte, offset int64) Mark {
+	first, _, whole := bytes.Cut(bytes.TrimLeft(text, "\n"), []byte{'\n'})
+	if !whole || offset <= 0 || offset > int64(len(text)) {
+		return Mark{}
+	}
+	return Mark{digest(first), offset, digest(text[max(0, offset-sampled):offset])}
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
+}
+
+// Backward shows the entries behind a mark, the newest first, until see fails; all of them where the mark is not of this file as
+// it is. Lines that are no entries are passed over: a crash may have cut the last one off before anything in it was acknowledged.
+func (l *Ledger) Backward(known Mark, see func(Entry) error) error {
+	text, err := l.read()
 	if err != nil {
-		return fmt.Errorf("reading the ledger of revocations: %w", err)
+		return err
 	}
-	for len(text) > 0 {
+	from := int64(0)
+	if known.Offset > 0 && markAt(text, known.Offset) == known {
+		from = known.Offset
+	}
+	for text = text[from:]; len(text) > 0; {
 		text = bytes.TrimRight(text, "\n")
 		start := bytes.LastIndexByte(text, '\n') + 1
 		line := text[start:]
@@ -127,53 +162,22 @@ func (l *Ledger) Backward(see func(Entry) (more bool, err error)) error {
 		if json.Unmarshal(line, &e) != nil || e.Token+e.ProviderKey+e.Organization == "" {
 			continue
 		}
-		if more, err := see(e); err != nil || !more {
+		if err := see(e); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Unfinished reports whether a replay began and did not come to its end: what it ended is no sign of what is before.
-func (l *Ledger) Unfinished() (bool, error) {
-	_, err := os.Stat(l.replaying())
+func (l *Ledger) read() ([]byte, error) {
+	text, err := os.ReadFile(l.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return nil, nil
 	}
-	return err == nil, err
-}
-
-// Begin notes that a replay is under way, durably, before it ends anything.
-func (l *Ledger) Begin() error {
-	if l.begun {
-		return nil
-	}
-	f, err := os.OpenFile(l.replaying(), os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("noting that the ledger of revocations is replayed: %w", err)
+		return nil, fmt.Errorf("reading the ledger of revocations: %w", err)
 	}
-	err = errors.Join(f.Sync(), f.Close(), syncDir(filepath.Dir(l.path)))
-	l.begun = err == nil
-	return err
-}
-
-// Finish notes that a replay came to its end.
-func (l *Ledger) Finish() error {
-	l.begun = false
-	if err := os.Remove(l.replaying()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("noting that the ledger of revocations was replayed: %w", err)
-	}
-	return nil
-}
-
-func (l *Ledger) replaying() string { return l.path + ".replaying" }
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return text, nil
 }
 
 // Close closes the file.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -21,9 +22,9 @@ func open(t *testing.T) *Ledger {
 
 func backward(t *testing.T, l *Ledger) (tokens []string) {
 	t.Helper()
-	if err := l.Backward(func(e Entry) (bool, error) {
+	if err := l.Backward(Mark{}, func(e Entry) error {
 		tokens = append(tokens, e.Token)
-		return true, nil
+		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -55,19 +56,54 @@ func TestEveryAppendedEntryIsThere(t *testing.T) {
 	}
 }
 
-func TestNewestFirstUntilToldToStop(t *testing.T) {
+// Behind a mark are the entries that came later, newest first; where the file is not the one that was marked, all of them.
+func TestNewestFirstBehindAMark(t *testing.T) {
 	l := open(t)
-	for _, id := range []string{"a", "b", "c"} {
-		if err := l.Append(Entry{Token: id}); err != nil {
-			t.Fatal(err)
+	add := func(ids ...string) {
+		t.Helper()
+		for _, id := range ids {
+			if err := l.Append(Entry{Token: id}); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	var got []string
-	if err := l.Backward(func(e Entry) (bool, error) { got = append(got, e.Token); return e.Token != "b", nil }); err != nil {
+	behind := func(m Mark) (got []string) {
+		t.Helper()
+		if err := l.Backward(m, func(e Entry) error { got = append(got, e.Token); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if m, err := l.End(); err != nil || m != (Mark{}) {
+		t.Errorf("%+v, %v: a mark in nothing", m, err)
+	}
+	add("a", "b")
+	m, err := l.End()
+	if err != nil || m.Ledger == "" {
+		t.Fatal(m, err)
+	}
+	if got := behind(m); len(got) != 0 {
+		t.Errorf("behind the end: %v", got)
+	}
+	add("c", "d")
+	if got, want := behind(m), []string{"d", "c"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	text, err := os.ReadFile(l.path)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"c", "b"}; !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
+	for what, other := range map[string]string{
+		"another before the mark": strings.Replace(string(text), `"b"`, `"x"`, 1),
+		"another first":           strings.Replace(string(text), `"a"`, `"x"`, 1),
+		"cut off before the mark": string(text[:m.Offset-3]),
+	} {
+		if err := os.WriteFile(l.path, []byte(other), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, all := behind(m), behind(Mark{}); !slices.Equal(got, all) {
+			t.Errorf("%s: %v of %v", what, got, all)
+		}
 	}
 }
 

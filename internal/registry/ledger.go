@@ -35,50 +35,92 @@ func (r *Registry) keepDead(dead []ledger.Entry) {
 	}
 }
 
-// inStep is after how many entries in a row that the database knows the rest is taken as known too. Entries of changes that
-// ran side by side may be out of order, by less than this.
-const inStep = 1000
-
 var errAsKept = errors.New("as the ledger says")
 
 // Replay ends again what the ledger says has ended and the database, restored from a backup, does not know. It is called
 // before anybody is served, and returns how many tokens, keys and organizations it ended.
 //
-// Of each, the entry counts that came last, whatever their order in the file: changes that run side by side write them in any.
-// Nothing comes after the end of the whole. A replay that was broken off is done again from the first entry to the last, since
-// what it ended looks as if the database had known.
+// The database keeps how far it knows the ledger (MarkLedger); what lies behind is looked at, all of it. Of each, the entry counts
+// that came last, whatever their order in the file: changes that run side by side write them in any. Nothing comes after the end of
+// the whole.
 func (r *Registry) Replay(ctx context.Context) (ended int, err error) {
-	unfinished, err := r.Ledger.Unfinished()
+	end, err := r.Ledger.End()
 	if err != nil {
 		return 0, err
 	}
-	known, seen := 0, map[string]ledger.Entry{} // the last of each
-	err = r.Ledger.Backward(func(e ledger.Entry) (bool, error) {
+	known, err := r.knownOf(ctx, end.Ledger)
+	if err != nil {
+		return 0, err
+	}
+	seen := map[string]ledger.Entry{} // the last of each
+	err = r.Ledger.Backward(known, func(e ledger.Entry) error {
 		name := e.Token + e.ProviderKey + e.Organization
-		if last, again := seen[name]; !again || after(e, last) {
-			seen[name] = e
-			end := r.endToken
-			switch {
-			case e.ProviderKey != "":
-				end = r.endProviderKey
-			case e.Organization != "":
-				end = r.endOrganization
-			}
-			switch err := end(ctx, e); {
-			case err == errAsKept:
-				known++
-			case err != nil:
-				return false, fmt.Errorf("replaying what the ledger says of %s: %w", name, err)
-			default:
-				known, ended = 0, ended+1
+		if last, again := seen[name]; again && !after(e, last) {
+			return nil
+		}
+		seen[name] = e
+		endIt := r.endToken
+		switch {
+		case e.ProviderKey != "":
+			endIt = r.endProviderKey
+		case e.Organization != "":
+			endIt = r.endOrganization
+		}
+		switch err := endIt(ctx, e); {
+		case err == errAsKept:
+		case err != nil:
+			return fmt.Errorf("replaying what the ledger says of %s: %w", name, err)
+		default:
+			ended++
+		}
+		return nil
+	})
+	if err != nil || end == known {
+		return ended, err
+	}
+	return ended, r.markLedger(ctx, end)
+}
+
+// knownOf is how far the database knows a ledger.
+func (r *Registry) knownOf(ctx context.Context, name string) (m ledger.Mark, err error) {
+	if name == "" {
+		return m, nil
+	}
+	err = r.Store.View(ctx, "", func(tx *store.Tx) error {
+		text, found, err := tx.Setting(ledgerSetting + name)
+		if err == nil && found {
+			m.Ledger = name
+			if _, err := fmt.Sscanf(text, "%d %s", &m.Offset, &m.Before); err != nil {
+				m = ledger.Mark{} // then all of it is looked at
 			}
 		}
-		return unfinished || known < inStep, nil
+		return err
 	})
-	if err == nil {
-		err = r.Ledger.Finish()
+	return m, err
+}
+
+// MarkLedger has the database keep that it knows the ledger to its end: entries are written once their change is committed. It
+// keeps the next start short.
+func (r *Registry) MarkLedger(ctx context.Context) error {
+	if r.Ledger == nil {
+		return nil
 	}
-	return ended, err
+	end, err := r.Ledger.End()
+	if err != nil {
+		return err
+	}
+	return r.markLedger(ctx, end)
+}
+
+const ledgerSetting = "ledger_known:"
+
+func (r *Registry) markLedger(ctx context.Context, m ledger.Mark) error {
+	if m.Ledger == "" {
+		return nil
+	}
+	return r.Store.Update(ctx, "", store.ForTokens, func(tx *store.Tx) error {
+		return tx.SetSetting(ledgerSetting+m.Ledger, fmt.Sprintf("%d %s", m.Offset, m.Before))
+	})
 }
 
 // after reports whether e is of a later change of the same than last.
@@ -100,9 +142,6 @@ func turned(e ledger.Entry) counterfoil.Instant {
 
 // endAgain is do for what a replay ends: errAsKept when fn finds nothing to end, and never for another reason.
 func (r *Registry) endAgain(ctx context.Context, org string, op *Operation, fn func(w *work) (kept bool, err error)) error {
-	if err := r.Ledger.Begin(); err != nil {
-		return err
-	}
 	asKept := false
 	_, err := r.do(ctx, Operator(), org, op, func(w *work) (err error) {
 		asKept, err = fn(w)

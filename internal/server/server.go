@@ -218,6 +218,9 @@ func (c *Core) Close() error {
 	c.outgoing.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
+	if err := c.Registry.MarkLedger(ctx); err != nil {
+		c.Config.Logger.Warn("keeping how far the ledger of revocations is known; the next start looks at more of it", "error", err)
+	}
 	return errors.Join(c.Registry.Tick(ctx), c.ledger.Close(), c.Store.Close())
 }
 
@@ -237,7 +240,7 @@ func (c *Core) tick() {
 			collector.pace()
 			err = errors.Join(c.Registry.Tick(ctx), c.awaitSetUp(ctx))
 		case <-hour.C:
-			err = errors.Join(c.Store.PruneAnswers(ctx), c.Store.PruneSessions(ctx))
+			err = errors.Join(c.Store.PruneAnswers(ctx), c.Store.PruneSessions(ctx), c.Registry.MarkLedger(ctx))
 		}
 		if err != nil {
 			c.Config.Logger.Warn("housekeeping; it is tried again", "error", err)
