@@ -116,7 +116,7 @@ func (a *API) Handler() http.Handler {
 		}
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, req *http.Request) { a.serve(w, req, r) })
 	}
-	return web.Wrap(web.Mux404(mux), web.Options{Logger: a.Logger, Proxies: a.Proxies, Tracer: a.Tracer})
+	return web.Wrap(web.Mux404(mux), web.Options{Logger: a.Logger, Proxies: a.Proxies, Tracer: a.Tracer, Mask: a.Verifier.Masked})
 }
 
 // call is one request under way.

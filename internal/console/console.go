@@ -31,7 +31,8 @@ type Config struct {
 	Identity *identity.Identity
 	Proxies  web.Proxies
 	Logger   *slog.Logger
-	Tracer   *tracing.Tracer // nil: nothing is traced
+	Tracer   *tracing.Tracer     // nil: nothing is traced
+	Mask     func(string) string // as in web.Options
 	// URL is where browsers and scripts reach the service. Sessions want https, or http on the machine itself.
 	URL string
 
@@ -79,7 +80,7 @@ func (c *Console) Handler() (http.Handler, error) {
 		}
 		web.WriteProblem(w, r, errNothing) // a program asks
 	})
-	return web.Wrap(mux, web.Options{Logger: c.Logger, Proxies: c.Proxies, Tracer: c.Tracer}), nil
+	return web.Wrap(mux, web.Options{Logger: c.Logger, Proxies: c.Proxies, Tracer: c.Tracer, Mask: c.Mask}), nil
 }
 
 var accentForm = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)

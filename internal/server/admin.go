@@ -92,7 +92,7 @@ func (c *Core) adminHandler() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", c.serveReady)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(c.metrics.registry, promhttp.HandlerOpts{}))
-	return web.Wrap(web.Mux404(mux), web.Options{Logger: c.Config.Logger})
+	return web.Wrap(web.Mux404(mux), web.Options{Logger: c.Config.Logger, Mask: c.Verifier.Masked})
 }
 
 func say(w http.ResponseWriter, status int, text string) {

@@ -91,7 +91,7 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 		return nil, err
 	}
 	core.notify()
-	pages, err := console.New(console.Config{Registry: core.Registry, Identity: core.Identity, Proxies: proxies, Logger: core.Config.Logger, Tracer: core.Config.Tracer,
+	pages, err := console.New(console.Config{Registry: core.Registry, Identity: core.Identity, Proxies: proxies, Logger: core.Config.Logger, Tracer: core.Config.Tracer, Mask: core.Verifier.Masked,
 		URL: core.Registry.ConsoleURL, Name: core.Config.SignIn.Product, Accent: core.Config.SignIn.Color, Logo: core.Config.SignIn.Logo})
 	if err != nil {
 		return nil, err

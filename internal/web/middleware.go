@@ -12,11 +12,13 @@ import (
 	"github.com/counterfoil/counterfoil/internal/tracing"
 )
 
-// Options of Wrap. A nil Logger is slog.Default(). Proxies serve the access log only. Tracer may be nil.
+// Options of Wrap. A nil Logger is slog.Default(). Proxies serve the access log only. Tracer may be nil. Mask returns a path
+// without what may be the secret of a token, whole or in part, for the log; nil: no path has one.
 type Options struct {
 	Logger  *slog.Logger
 	Proxies Proxies
 	Tracer  *tracing.Tracer
+	Mask    func(string) string
 }
 
 // Wrap is the outermost handler. Every answer gets a fresh X-Request-Id (an inbound one is not believed) and the headers
@@ -28,7 +30,7 @@ func Wrap(h http.Handler, o Options) http.Handler {
 		log = slog.Default()
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		res := &response{ResponseWriter: w, log: log}
+		res := &response{ResponseWriter: w, log: log, mask: o.Mask}
 		res.id[0] = NewRequestID()
 		res.baseline(w.Header())
 		debugging := log.Enabled(r.Context(), slog.LevelDebug)
@@ -61,6 +63,7 @@ func Wrap(h http.Handler, o Options) http.Handler {
 type response struct {
 	http.ResponseWriter
 	log    *slog.Logger
+	mask   func(string) string
 	id     [1]string
 	status int // 0 until the answer has begun
 	bytes  int64
@@ -81,7 +84,7 @@ func (res *response) baseline(h http.Header) {
 // rescue answers for a handler that panicked, and returns what to panic with, if anything.
 func (res *response) rescue(r *http.Request, fault any) any {
 	res.log.LogAttrs(r.Context(), slog.LevelError, "handler panicked", slog.String("request_id", res.id[0]),
-		slog.String("method", r.Method), slog.String("path", loggablePath(r)),
+		slog.String("method", r.Method), slog.String("path", res.loggablePath(r)),
 		slog.String("panic", fmt.Sprint(fault)), slog.String("stack", string(debug.Stack())))
 	if res.status != 0 {
 		return http.ErrAbortHandler // half an answer must not look whole
@@ -94,7 +97,7 @@ func (res *response) rescue(r *http.Request, fault any) any {
 
 func (res *response) access(r *http.Request, ip string, took time.Duration) {
 	res.log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("request_id", res.id[0]),
-		slog.String("method", r.Method), slog.String("path", loggablePath(r)), slog.String("ip", ip),
+		slog.String("method", r.Method), slog.String("path", res.loggablePath(r)), slog.String("ip", ip),
 		slog.Int("status", res.status), slog.Int64("bytes", res.bytes), slog.Duration("took", took))
 }
 
@@ -129,13 +132,21 @@ func RequestID(w http.ResponseWriter) string { return w.Header().Get("X-Request-
 
 // Logger is the logger given to Wrap, with the request's id. Outside Wrap it is slog.Default().
 func Logger(w http.ResponseWriter) *slog.Logger {
+	if res := responseOf(w); res != nil {
+		return res.log.With(slog.String("request_id", res.id[0]))
+	}
+	return slog.Default()
+}
+
+// responseOf is the response of Wrap that w is or goes to, nil outside Wrap.
+func responseOf(w http.ResponseWriter) *response {
 	for {
 		if res, ok := w.(*response); ok {
-			return res.log.With(slog.String("request_id", res.id[0]))
+			return res
 		}
 		inner, ok := w.(interface{ Unwrap() http.ResponseWriter })
 		if !ok {
-			return slog.Default()
+			return nil
 		}
 		w = inner.Unwrap()
 	}
@@ -154,10 +165,14 @@ func NewRequestID() string {
 	return string(id[:])
 }
 
-// loggablePath is the path of r without what may be a token: a segment longer than any id of ours is left out.
-func loggablePath(r *http.Request) string {
+// loggablePath is the path of r without what may be a token, cut or broken as well: it is masked, and a segment longer than
+// any id of ours is left out. res may be nil.
+func (res *response) loggablePath(r *http.Request) string {
 	const longestID = 44
 	path := r.URL.Path
+	if res != nil && res.mask != nil {
+		path = res.mask(path)
+	}
 	if len(path) <= longestID {
 		return path
 	}

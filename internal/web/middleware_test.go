@@ -157,3 +157,26 @@ func TestLoggerFindsItsWayThroughWrappers(t *testing.T) {
 type unwrapper struct{ http.ResponseWriter }
 
 func (u unwrapper) Unwrap() http.ResponseWriter { return u.ResponseWriter }
+
+// A value that was cut short, or broken by a slash, has no segment too long to be an id: it is masked, in every line.
+func TestLoggedPathIsMasked(t *testing.T) {
+	const begun, secret = "/v1/tokens/cfl_pat_4fZr81bQx0Lm", "0123456789abcdefghijklmnopqrst"
+	mask := func(path string) string {
+		before, rest, _ := strings.Cut(path, "cfl_pat_")
+		return before + "cfl_pat_" + strings.Repeat("x", len(rest))
+	}
+	for _, path := range []string{begun + secret[:24], begun + secret[:20] + "/" + secret[20:], begun + "%2F" + secret[:22], begun[:15] + "/" + begun[15:] + secret[:12] + "%20" + secret[12:]} {
+		for name, answer := range map[string]http.HandlerFunc{
+			"request":          func(http.ResponseWriter, *http.Request) {},
+			"request failed":   func(w http.ResponseWriter, r *http.Request) { web.WriteProblem(w, r, errors.New("broken")) },
+			"handler panicked": func(http.ResponseWriter, *http.Request) { panic("broken") },
+		} {
+			var log journal
+			h := web.Wrap(answer, web.Options{Logger: log.at(slog.LevelDebug), Proxies: proxies(t, "192.0.2.0/24"), Mask: mask})
+			h.ServeHTTP(sink{}, httptest.NewRequest("GET", path, nil))
+			if got := log.String(); !strings.Contains(got, name) || strings.Contains(got, secret[:12]) || strings.Contains(got, secret[20:]) {
+				t.Errorf("%s: %s: %s", path, name, got)
+			}
+		}
+	}
+}
