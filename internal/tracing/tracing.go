@@ -82,12 +82,8 @@ func wanted(getenv func(string) string) (bool, error) {
 	default:
 		return false, fmt.Errorf("OTEL_TRACES_SAMPLER: there is no sampler %q; take traceidratio, and OTEL_TRACES_SAMPLER_ARG=0.1 for a tenth", sampler)
 	}
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"} {
-		for header := range strings.SplitSeq(getenv(name), ",") {
-			if key, _, ok := strings.Cut(header, "="); strings.TrimSpace(header) != "" && (!ok || strings.TrimSpace(key) == "") {
-				return false, fmt.Errorf("%s: a header is given as name=value, and several with a comma between", name)
-			}
-		}
+	if err := readable(getenv); err != nil {
+		return false, err
 	}
 	switch name, protocol := first("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"); protocol {
 	case "", "http/protobuf", "http/json":
