@@ -58,6 +58,18 @@ func hasRules(text string) bool {
 	return false
 }
 
+// readRules reads rules to be kept. None at all are more likely what a pipe lost than meant: they would deny everybody.
+func (s *session) readRules(file string) (string, error) {
+	rules, err := s.read(file)
+	if err == nil && strings.TrimSpace(rules) == "" {
+		return "", misused("there are no rules in what was read, and no rule denies everybody; if that is meant, write: deny all")
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading the rules: %w", err)
+	}
+	return rules, nil
+}
+
 const rulesHelp = `A rule is allow or deny, then all, an address or a CIDR; # starts a comment. The first rule that matches decides; no match denies.`
 
 type ipFilterCreateCmd struct {
@@ -77,9 +89,9 @@ func (c *ipFilterCreateCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	rules, err := s.read(c.Rules)
+	rules, err := s.readRules(c.Rules)
 	if err != nil {
-		return fmt.Errorf("reading the rules: %w", err)
+		return err
 	}
 	f, err := api.CreateIPFilter(ctx, s.within(c.Org), counterfoil.IPFilterDraft{Name: c.Name, Rules: rules}, c.options()...)
 	if err != nil {
@@ -160,9 +172,9 @@ func (c *ipFilterEditCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	if c.Rules != "" {
-		rules, err := s.read(c.Rules)
+		rules, err := s.readRules(c.Rules)
 		if err != nil {
-			return fmt.Errorf("reading the rules: %w", err)
+			return err
 		}
 		edit.Rules = &rules
 	}
