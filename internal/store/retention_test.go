@@ -33,6 +33,7 @@ func announce(t *testing.T, s *fixture, org string, before counterfoil.Instant) 
 // TestRetention: entries go in portions, the chain stays whole and says what went, and windows count what is left.
 func TestRetention(t *testing.T) {
 	each(t, func(t *testing.T, config Config) {
+		config.Lease = MaxLease // thousands of entries at once may take a while; this is not about leases
 		s := open(t, config)
 		const old, young = blockSize + 1200, 700 // the first block goes, the second is cut
 		write := func(org string, n int) {
@@ -125,6 +126,7 @@ func readWindow(t *testing.T, s *fixture, org string, w Window) (events []counte
 // meanwhile, are not written as they were.
 func TestBlocksMeasuredBeforeARemoval(t *testing.T) {
 	each(t, func(t *testing.T, config Config) {
+		config.Lease = MaxLease // as in TestRetention
 		s := open(t, config)
 		write := func(n int) {
 			s.write(t, "org_a", func(tx *Tx) error {
