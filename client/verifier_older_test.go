@@ -18,6 +18,21 @@ import (
 type older struct{ told, refused atomic.Int64 }
 
 func (o *older) RoundTrip(r *http.Request) (*http.Response, error) {
+	return throughReports(r, func(body []byte) (wrongAt string) {
+		if bytes.Contains(body, []byte("previous_until")) {
+			o.refused.Add(1)
+			return "/uses/0/previous_until"
+		}
+		if bytes.Contains(body, []byte(`"count"`)) {
+			o.told.Add(1)
+		}
+		return ""
+	})
+}
+
+// throughReports sends a request on, once see has seen it where it is a report; one that has something wrong at a JSON Pointer is
+// refused in its place.
+func throughReports(r *http.Request, see func(body []byte) (wrongAt string)) (*http.Response, error) {
 	if r.Method != http.MethodPut || !strings.Contains(r.URL.Path, "/verifiers/") {
 		return http.DefaultTransport.RoundTrip(r)
 	}
@@ -26,12 +41,8 @@ func (o *older) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	r.Body.Close()
-	if bytes.Contains(body, []byte("previous_until")) {
-		o.refused.Add(1)
-		return invalid(r, "/uses/0/previous_until"), nil
-	}
-	if bytes.Contains(body, []byte(`"count"`)) {
-		o.told.Add(1)
+	if wrongAt := see(body); wrongAt != "" {
+		return invalid(r, wrongAt), nil
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return http.DefaultTransport.RoundTrip(r)
@@ -93,26 +104,18 @@ type strict struct {
 }
 
 func (o *strict) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Method != http.MethodPut || !strings.Contains(r.URL.Path, "/verifiers/") {
-		return http.DefaultTransport.RoundTrip(r)
-	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
-	}
-	r.Body.Close()
-	if bytes.Contains(body, []byte(`"count"`)) {
+	return throughReports(r, func(body []byte) (wrongAt string) {
 		switch {
+		case !bytes.Contains(body, []byte(`"count"`)):
 		case !o.refused.Swap(true):
-			return invalid(r, "/uses/0/ip"), nil
+			return "/uses/0/ip"
 		case bytes.Contains(body, []byte("previous_until")):
 			o.apart.Add(1)
 		default:
 			o.alike.Add(1)
 		}
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	return http.DefaultTransport.RoundTrip(r)
+		return ""
+	})
 }
 
 // What a server refuses for another reason is told again as it was: a use of an old value must not look like one of the present.
