@@ -239,7 +239,7 @@ func (v *Verifier) ownerIn(s *ownerSlot, under *rules.Compiled, rd *reading) (*o
 
 // reached tells a test that something was read and is about to be remembered.
 func (v *Verifier) reached(what string) {
-	if v.onRead != nil {
-		v.onRead(what)
+	if fn := v.onRead.Load(); fn != nil {
+		(*fn)(what)
 	}
 }

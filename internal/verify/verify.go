@@ -46,7 +46,7 @@ type Verifier struct {
 	told   atomic.Pointer[toldCatalogue]
 	misses atomic.Int64
 	closed sync.Once
-	onRead func(what string) // for tests; see reached
+	onRead atomic.Pointer[func(what string)] // for tests; see reached
 }
 
 // New starts a Verifier.
