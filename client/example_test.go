@@ -61,5 +61,5 @@ func ExampleIfMatch() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("in force on every node after", written.Receipt.Took)
+	fmt.Println("in force: every node has confirmed it or stopped answering, after", written.Receipt.Took)
 }

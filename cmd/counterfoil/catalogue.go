@@ -69,7 +69,7 @@ func (c *catalogueApplyCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	_, err = fmt.Fprintln(s.out, "It is in force.")
-	s.inForce(answer.Receipt)
+	s.inForce(ctx, answer.Receipt)
 	return err
 }
 

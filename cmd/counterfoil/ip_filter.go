@@ -188,12 +188,12 @@ func (c *ipFilterEditCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	if c.JSON {
-		return s.changed(f, answer.Receipt)
+		return s.changed(ctx, f, answer.Receipt)
 	}
 	if err := s.ipFilter(f, false); err != nil {
 		return err
 	}
-	s.inForce(answer.Receipt)
+	s.inForce(ctx, answer.Receipt)
 	return nil
 }
 

@@ -157,12 +157,12 @@ func (c *memberEditCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	if c.JSON {
-		return s.changed(m, answer.Receipt)
+		return s.changed(ctx, m, answer.Receipt)
 	}
 	if err := s.member(m, false); err != nil {
 		return err
 	}
-	s.inForce(answer.Receipt)
+	s.inForce(ctx, answer.Receipt)
 	return nil
 }
 

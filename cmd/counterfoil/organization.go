@@ -146,12 +146,12 @@ func (c *organizationEditCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	if c.JSON {
-		return s.changed(o, answer.Receipt)
+		return s.changed(ctx, o, answer.Receipt)
 	}
 	if err := s.organization(o, false); err != nil {
 		return err
 	}
-	s.inForce(answer.Receipt)
+	s.inForce(ctx, answer.Receipt)
 	return nil
 }
 

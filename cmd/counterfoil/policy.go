@@ -193,12 +193,12 @@ func (c *policySetCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	if c.JSON {
-		return s.changed(p, answer.Receipt)
+		return s.changed(ctx, p, answer.Receipt)
 	}
 	if err := s.policy(p, false); err != nil {
 		return err
 	}
-	s.inForce(answer.Receipt)
+	s.inForce(ctx, answer.Receipt)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -182,7 +183,7 @@ func milliseconds(ms float64) string {
 }
 
 // changed prints what a change made of something as the API gives it, with the receipt that came in the header, if any.
-func (s *session) changed(v any, r *client.ReceiptHeader) error {
+func (s *session) changed(ctx context.Context, v any, r *client.ReceiptHeader) error {
 	if r == nil {
 		return s.json(v)
 	}
@@ -198,20 +199,21 @@ func (s *session) changed(v any, r *client.ReceiptHeader) error {
 		return err
 	}
 	_, err = fmt.Fprintf(s.out, "%s,\"receipt\":%s}\n", body, receipt)
-	s.inForce(r)
+	s.inForce(ctx, r)
 	return err
 }
 
-// inForce tells that a change is acted on, by the receipt that came with it, if any.
-func (s *session) inForce(r *client.ReceiptHeader) {
-	switch {
-	case r == nil:
+// inForce tells that a change is acted on, by the receipt that came with it, if any: what receipt show says of it. Where
+// the receipt cannot be read, as by a token that the change ended, or at a node that has not got it yet, its short form.
+func (s *session) inForce(ctx context.Context, r *client.ReceiptHeader) {
+	if r == nil {
+		return
+	}
+	switch whole, err := s.api.Receipt(ctx, r.ID); {
+	case err == nil && whole.Complete:
+		s.say("%s Receipt %s.", receiptText("In force since", whole), printable(r.ID))
 	case r.Complete:
-		took := "at once"
-		if r.Took > 0 {
-			took = "after " + r.Took.String()
-		}
-		s.say("In force on every node %s: receipt %s", took, printable(r.ID))
+		s.say("In force: every node has confirmed it or stopped answering. Receipt %s.", printable(r.ID))
 	default:
 		s.say("Not every node has confirmed yet: counterfoil receipt show %s", printable(r.ID))
 	}

@@ -75,12 +75,12 @@ func (c *providerAssignCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	if c.JSON {
-		return s.changed(now, answer.Receipt)
+		return s.changed(ctx, now, answer.Receipt)
 	}
 	if err := list(s, false, now.Organizations, "No organization is assigned.", []string{"ORGANIZATION"}, func(id string) []string { return []string{id} }); err != nil {
 		return err
 	}
-	s.inForce(answer.Receipt)
+	s.inForce(ctx, answer.Receipt)
 	return nil
 }
 

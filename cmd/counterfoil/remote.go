@@ -56,7 +56,8 @@ func (r *remote) dial(s *session) (*client.Client, error) {
 	}
 	s.system = strings.Contains(token, "_sys_")
 	url := cmp.Or(r.URL, s.env("COUNTERFOIL_URL"), defaultURL)
-	return client.New(url, token, client.WithUserAgent("counterfoil-cli/"+buildVersion())), nil
+	s.api = client.New(url, token, client.WithUserAgent("counterfoil-cli/"+buildVersion()))
+	return s.api, nil
 }
 
 func (r *remote) token(s *session) (string, error) {

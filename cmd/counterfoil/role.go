@@ -95,12 +95,12 @@ func (c *roleEditCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	if c.JSON {
-		return s.changed(r, answer.Receipt)
+		return s.changed(ctx, r, answer.Receipt)
 	}
 	if err := s.role(r, false); err != nil {
 		return err
 	}
-	s.inForce(answer.Receipt)
+	s.inForce(ctx, answer.Receipt)
 	return nil
 }
 

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/counterfoil/counterfoil/client"
 )
 
 // Exit statuses.
@@ -26,9 +28,10 @@ type session struct {
 	in        io.Reader
 	out, err  io.Writer
 
-	inUsed bool   // stdin was read
-	system bool   // the token that asks is a system token
-	org    string // that was asked about
+	inUsed bool           // stdin was read
+	api    *client.Client // that asks; nil before dial
+	system bool           // the token that asks is a system token
+	org    string         // that was asked about
 }
 
 // say writes a line for people beside the answer: to stderr, so that stdout stays the answer.

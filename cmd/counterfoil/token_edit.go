@@ -104,12 +104,12 @@ func (r *remote) change(ctx context.Context, s *session, in place, name string, 
 		return err
 	}
 	if r.JSON {
-		return s.changed(t, answer.Receipt)
+		return s.changed(ctx, t, answer.Receipt)
 	}
 	if err := s.token(ctx, api, in.place(), t, false); err != nil {
 		return err
 	}
-	s.inForce(answer.Receipt)
+	s.inForce(ctx, answer.Receipt)
 	return nil
 }
 
