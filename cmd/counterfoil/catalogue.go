@@ -61,8 +61,11 @@ func (c *catalogueApplyCmd) Run(ctx context.Context, s *session) error {
 	}
 	var answer client.Response
 	applied, err := api.ApplyCatalogue(ctx, text, client.Into(&answer))
-	if err != nil || c.JSON {
-		return s.answer(map[string]bool{"applied": applied}, err)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return s.changed(ctx, map[string]bool{"applied": applied}, answer.Receipt)
 	}
 	if !applied {
 		_, err = fmt.Fprintln(s.out, "It is in force already.")

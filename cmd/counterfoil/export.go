@@ -164,5 +164,5 @@ func (c *exportRemoveCmd) Run(ctx context.Context, s *session) error {
 	if err := api.DeleteSplunkExport(ctx, s.within(c.Org)); err != nil {
 		return err
 	}
-	return s.gone(c.JSON, "Nothing is pushed any more.")
+	return s.gone(ctx, c.JSON, nil, "Nothing is pushed any more.")
 }

@@ -216,10 +216,11 @@ func (c *ipFilterDeleteCmd) Run(ctx context.Context, s *session) error {
 	if err := c.confirm(s, ask("Delete IP filter %s?", c.Filter)); err != nil {
 		return err
 	}
-	if err := api.DeleteIPFilter(ctx, c.Org, id); err != nil {
+	var answer client.Response
+	if err := api.DeleteIPFilter(ctx, c.Org, id, client.Into(&answer)); err != nil {
 		return err
 	}
-	return s.gone(c.JSON, "Deleted IP filter %s.", c.Filter)
+	return s.gone(ctx, c.JSON, answer.Receipt, "Deleted IP filter %s.", c.Filter)
 }
 
 type ipFilterTestCmd struct {

@@ -185,8 +185,9 @@ func (c *memberRemoveCmd) Run(ctx context.Context, s *session) error {
 	if err := c.confirm(s, ask("Remove %s? Their tokens are refused at once, for good.", c.Member)); err != nil {
 		return err
 	}
-	if err := api.RemoveMember(ctx, c.Org, id); err != nil {
+	var answer client.Response
+	if err := api.RemoveMember(ctx, c.Org, id, client.Into(&answer)); err != nil {
 		return err
 	}
-	return s.gone(c.JSON, "Removed %s.", c.Member)
+	return s.gone(ctx, c.JSON, answer.Receipt, "Removed %s.", c.Member)
 }

@@ -177,8 +177,9 @@ func (c *organizationDeleteCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := api.DeleteOrganization(ctx, s.within(c.Organization)); err != nil {
+	var answer client.Response
+	if err := api.DeleteOrganization(ctx, s.within(c.Organization), client.Into(&answer)); err != nil {
 		return err
 	}
-	return s.gone(c.JSON, "Deleted organization %s.", c.Organization)
+	return s.gone(ctx, c.JSON, answer.Receipt, "Deleted organization %s.", c.Organization)
 }

@@ -166,8 +166,9 @@ func (c *providerRevokeKeyCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := api.RevokeProviderKey(ctx, c.Provider, c.Key); err != nil {
+	var answer client.Response
+	if err := api.RevokeProviderKey(ctx, c.Provider, c.Key, client.Into(&answer)); err != nil {
 		return err
 	}
-	return s.gone(c.JSON, "Revoked the key %s.", c.Key)
+	return s.gone(ctx, c.JSON, answer.Receipt, "Revoked the key %s.", c.Key)
 }

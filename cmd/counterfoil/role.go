@@ -123,8 +123,9 @@ func (c *roleDeleteCmd) Run(ctx context.Context, s *session) error {
 	if err := c.confirm(s, ask("Delete role %s?", c.Role)); err != nil {
 		return err
 	}
-	if err := api.DeleteRole(ctx, s.within(c.Org), c.Role); err != nil {
+	var answer client.Response
+	if err := api.DeleteRole(ctx, s.within(c.Org), c.Role, client.Into(&answer)); err != nil {
 		return err
 	}
-	return s.gone(c.JSON, "Deleted role %s.", c.Role)
+	return s.gone(ctx, c.JSON, answer.Receipt, "Deleted role %s.", c.Role)
 }

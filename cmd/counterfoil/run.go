@@ -64,12 +64,14 @@ func (s *session) answer(v any, err error) error {
 	return s.json(v)
 }
 
-// gone tells that something is no more. Its JSON is an empty object: the API answers nothing.
-func (s *session) gone(asJSON bool, format string, args ...any) error {
+// gone tells that something is no more, with the receipt that came in the header, if any. Its JSON has nothing else: the
+// API answers nothing.
+func (s *session) gone(ctx context.Context, asJSON bool, r *client.ReceiptHeader, format string, args ...any) error {
 	if asJSON {
-		return s.json(struct{}{})
+		return s.changed(ctx, struct{}{}, r)
 	}
 	_, err := fmt.Fprintln(s.out, printable(fmt.Sprintf(format, args...)))
+	s.inForce(ctx, r)
 	return err
 }
 

@@ -334,5 +334,5 @@ func (c *webhookDeleteCmd) Run(ctx context.Context, s *session) error {
 	if err := api.DeleteWebhook(ctx, org, id); err != nil {
 		return err
 	}
-	return s.gone(c.JSON, "Deleted webhook %s.", c.Webhook)
+	return s.gone(ctx, c.JSON, nil, "Deleted webhook %s.", c.Webhook)
 }
