@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -58,15 +59,28 @@ func (e expiry) of(d *counterfoil.Draft) {
 // seconds is a length of time in whole seconds; 0 is none.
 type seconds int64
 
-// UnmarshalText reads 365d, 12h, 30m, 45s, sums of them such as 1d12h, or none.
+// UnmarshalText reads 365d, 12h, 30m, 45s, sums of them such as 1d12h, none, 0 or 0s.
 func (d *seconds) UnmarshalText(text []byte) error {
-	if word := string(text); word == "none" || word == "0" {
-		*d = 0
+	if *d = 0; string(text) == "none" || nothing.Match(text) {
 		return nil
 	}
 	parsed, err := parseDuration(string(text))
 	*d = seconds(parsed / time.Second)
 	return err
+}
+
+// nothing is a length of time that is none.
+var nothing = regexp.MustCompile(`^0+[wdhms]?$`)
+
+// lifetime is how long tokens may live, in seconds; 0 is without limit, which is said as none alone.
+type lifetime int64
+
+// UnmarshalText reads what seconds does, but no zero.
+func (l *lifetime) UnmarshalText(text []byte) error {
+	if nothing.Match(text) {
+		return errors.New("a lifetime is a second at least; for none at all say none")
+	}
+	return (*seconds)(l).UnmarshalText(text)
 }
 
 var errDuration = errors.New("want a length of time such as 90d, 12h, 30m or 1d12h")

@@ -61,3 +61,20 @@ func TestLasts(t *testing.T) {
 		t.Errorf("nothing is %q", got)
 	}
 }
+
+// TestZeroLengths: no time at all is a grace like others, and no lifetime.
+func TestZeroLengths(t *testing.T) {
+	for _, text := range []string{"0", "0s", "0d"} {
+		grace, life := seconds(7), lifetime(7)
+		if err := grace.UnmarshalText([]byte(text)); err != nil || grace != 0 {
+			t.Errorf("a grace of %q is %d (%v)", text, grace, err)
+		}
+		if err := life.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("a lifetime of %q is %d", text, life)
+		}
+	}
+	life := lifetime(7)
+	if err := life.UnmarshalText([]byte("none")); err != nil || life != 0 {
+		t.Errorf("none is %d (%v)", life, err)
+	}
+}

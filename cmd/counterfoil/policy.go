@@ -23,14 +23,14 @@ type policyKind struct {
 
 // policyTerms is the flags that change a policy.
 type policyTerms struct {
-	Allowed           *bool    `negatable:"" help:"Whether tokens of this kind are accepted at all."`
-	MaxLifetime       *seconds `placeholder:"TIME" help:"The longest lifetime, counted from a token's last renewal: 365d, or none."`
-	DefaultLifetime   *seconds `placeholder:"TIME" help:"The lifetime of a token made without an expiry: 90d, or none."`
-	ExpiryRequired    *bool    `negatable:"" help:"Whether a token must expire."`
-	EnforcedIPFilter  *string  `name:"enforced-ip-filter" placeholder:"FILTER" help:"An IP filter for all of them, by id or name."`
-	NoEnforcedFilter  bool     `name:"no-enforced-ip-filter" help:"No IP filter for all of them."`
-	CustomIPFilters   *bool    `name:"custom-ip-filters" negatable:"" help:"Whether a token may have an IP filter of its own."`
-	PermissionUpdates *bool    `negatable:"" help:"Whether the permissions of existing tokens may change."`
+	Allowed           *bool     `negatable:"" help:"Whether tokens of this kind are accepted at all."`
+	MaxLifetime       *lifetime `placeholder:"TIME" help:"The longest lifetime, counted from a token's last renewal: 365d, or none."`
+	DefaultLifetime   *lifetime `placeholder:"TIME" help:"The lifetime of a token made without an expiry: 90d, or none."`
+	ExpiryRequired    *bool     `negatable:"" help:"Whether a token must expire."`
+	EnforcedIPFilter  *string   `name:"enforced-ip-filter" placeholder:"FILTER" help:"An IP filter for all of them, by id or name."`
+	NoEnforcedFilter  bool      `name:"no-enforced-ip-filter" help:"No IP filter for all of them."`
+	CustomIPFilters   *bool     `name:"custom-ip-filters" negatable:"" help:"Whether a token may have an IP filter of its own."`
+	PermissionUpdates *bool     `negatable:"" help:"Whether the permissions of existing tokens may change."`
 }
 
 func (t policyTerms) edit() (e counterfoil.PolicyEdit, err error) {

@@ -88,7 +88,7 @@ func (c *quickstartCmd) welcome(ctx context.Context, s *session, running *server
 		s.say("counterfoil: no token was made: %s was not set up by quickstart; use the tokens that \"counterfoil setup\" printed", c.Data)
 		return nil
 	case errors.As(err, &refused) && refused.Code != counterfoil.CodeUnavailable:
-		s.say("counterfoil: no token was made: %v", s.explained(err))
+		s.say("counterfoil: no token was made: %v", s.explained(nil, err))
 		return nil
 	case err != nil:
 		return err

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
 	"github.com/counterfoil/counterfoil"
@@ -167,7 +168,7 @@ func (y sure) confirm(s *session, question func() (string, error)) error {
 }
 
 // explained adds to a refusal what this command can say about it.
-func (s *session) explained(err error) error {
+func (s *session) explained(parsed *kong.Context, err error) error {
 	var refused *counterfoil.Error
 	var answered *client.Error
 	switch {
@@ -184,7 +185,7 @@ func (s *session) explained(err error) error {
 		lines[0] = "the request was refused (" + printable(string(refused.Code)) + ")"
 	}
 	for _, p := range refused.Problems {
-		lines = append(lines, "  "+printable(strings.TrimPrefix(p.Pointer+": "+p.Detail, ": ")))
+		lines = append(lines, "  "+printable(strings.TrimPrefix(flagOf(parsed, p.Pointer)+": "+p.Detail, ": ")))
 	}
 	switch refused.Code {
 	case counterfoil.CodeAlreadyCreated:
@@ -198,4 +199,22 @@ func (s *session) explained(err error) error {
 		lines = append(lines, "  request "+printable(answered.RequestID))
 	}
 	return errors.New(strings.Join(lines, "\n"))
+}
+
+// flagOf names the flag that gave what a pointer into the request's body (RFC 6901) points at; the pointer itself where there
+// is none, or parsed is nil.
+func flagOf(parsed *kong.Context, pointer string) string {
+	member, _, _ := strings.Cut(strings.TrimPrefix(pointer, "/"), "/")
+	name := strings.ReplaceAll(member, "_", "-")
+	if parsed == nil || name == "" {
+		return pointer
+	}
+	for _, f := range parsed.Flags() {
+		for _, end := range []string{"", "s", "-in", "-at", "-seconds"} { // permissions, expires_in, grace_seconds
+			if f.Name+end == name {
+				return "--" + f.Name
+			}
+		}
+	}
+	return pointer
 }

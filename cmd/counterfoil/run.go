@@ -189,7 +189,7 @@ func (s *session) report(parsed *kong.Context, err error) int {
 		}
 		return misuse
 	}
-	s.say("counterfoil: %v", s.explained(err))
+	s.say("counterfoil: %v", s.explained(parsed, err))
 	return failed
 }
 

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/counterfoil/counterfoil/internal/server"
+	"github.com/counterfoil/counterfoil/internal/store"
 	"github.com/counterfoil/counterfoil/internal/tracing"
 )
 
@@ -54,6 +55,9 @@ func (c *serveCmd) serve(ctx context.Context, s *session, ready func(context.Con
 	logger, err := newLogger(s.err, c.LogLevel, c.LogFormat)
 	if err != nil {
 		return err
+	}
+	if c.Lease < store.MinLease || c.Lease > store.MaxLease {
+		return misused("--lease: %v is not from %v to %v", c.Lease, store.MinLease, store.MaxLease)
 	}
 	withoutCoreDumps(logger)
 	ctx, stop := untilStopped(ctx)
