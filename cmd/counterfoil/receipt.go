@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
+
+	"github.com/counterfoil/counterfoil"
 )
 
 type receiptCmd struct {
@@ -19,11 +22,17 @@ func (receiptShowCmd) Help() string {
 }
 
 func (c *receiptShowCmd) Run(ctx context.Context, s *session) error {
+	if !strings.HasPrefix(c.ID, "rcp_") {
+		return misused("%s is not a receipt's id: one looks like rcp_01a208b9d53f7785b96aa9eb2596d4b5", printable(c.ID))
+	}
 	api, err := c.dial(s)
 	if err != nil {
 		return err
 	}
 	r, err := api.Receipt(ctx, c.ID)
+	if refusedAs(err, counterfoil.CodeNotFound) {
+		return fmt.Errorf("there is no receipt %s of an organization of this token", printable(c.ID))
+	}
 	if err != nil || c.JSON {
 		return s.answer(r, err)
 	}

@@ -112,11 +112,17 @@ func (refusalShowCmd) Help() string {
 }
 
 func (c *refusalShowCmd) Run(ctx context.Context, s *session) error {
+	if !strings.HasPrefix(c.Reference, "ref_") {
+		return misused("%s is not a reference: one looks like ref_01a208b9d5527372b9b2b475653c640d, and counterfoil refusal list has them", printable(c.Reference))
+	}
 	api, err := c.dial(s)
 	if err != nil {
 		return err
 	}
 	r, err := api.Refusal(ctx, s.within(c.Org), c.Reference)
+	if refusedAs(err, counterfoil.CodeNotFound) && !(s.system && c.Org == client.Current) {
+		return fmt.Errorf("there is no refusal %s here: it is kept for 40 days, where the refused token belongs", printable(c.Reference))
+	}
 	if err != nil || c.JSON {
 		return s.answer(r, err)
 	}

@@ -134,8 +134,11 @@ func run(ctx context.Context, args []string, lookupEnv func(string) (string, boo
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	if args[0] == "help" {
+	switch args[0] {
+	case "help":
 		args = append(args[1:len(args):len(args)], "--help")
+	case "--version":
+		args = append([]string{"version"}, args[1:]...)
 	}
 	parsed, fault := parser.Parse(args)
 	if fault != nil { // of an enum the empty word is the flag that was left out

@@ -93,7 +93,7 @@ func (c *tokenFinishCmd[P]) Run(ctx context.Context, s *session) error {
 	if c.JSON {
 		return s.json(ended)
 	}
-	text := "There is no old value that is accepted."
+	text := "There is nothing to end: no old value of " + id + " is accepted. A rotation with --grace leaves one, for so long."
 	if ended.Receipt != nil {
 		text = receiptText("Ended", *ended.Receipt)
 	}
