@@ -117,8 +117,16 @@ func (c *ipFilterListCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	return list(s, c.JSON, filters, "No IP filters.", []string{"ID", "NAME", "LINES", "CHANGED"}, func(f counterfoil.IPFilter) []string {
-		return []string{f.ID, f.Name, strconv.Itoa(len(strings.Split(strings.TrimRight(f.Rules, "\n"), "\n"))), relative(f.UpdatedAt, time.Now())}
+		return []string{f.ID, f.Name, strconv.Itoa(lines(f.Rules)), relative(f.UpdatedAt, time.Now())}
 	})
+}
+
+// lines counts lines without the empty ones at the end.
+func lines(text string) (n int) {
+	for range strings.Lines(strings.TrimRight(text, "\r\n")) {
+		n++
+	}
+	return n
 }
 
 type ipFilterShowCmd struct {

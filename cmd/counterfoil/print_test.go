@@ -91,3 +91,11 @@ func TestReceiptText(t *testing.T) {
 		})
 	}
 }
+
+func TestLines(t *testing.T) {
+	for text, want := range map[string]int{"": 0, "\n": 0, "deny all": 1, "# a\n\ndeny all\n": 3, "a\r\nb\r\n": 2} {
+		if got := lines(text); got != want {
+			t.Errorf("%q has %d lines, not %d", text, got, want)
+		}
+	}
+}

@@ -53,6 +53,9 @@ func ipFilters(t *testing.T, o *tenant) {
 	made := must(t, "create", o.ask(t, o.token, "POST ip-filters", `{"name":"office","rules":"allow 192.0.2.0/24"}`), "201")
 	id := made.at("id")
 	expect(t, "the same name", o.ask(t, o.token, "POST ip-filters", `{"name":"office","rules":"allow all"}`), "409 name_taken")
+	for _, name := range []string{"office ", " office", "office\u00a0"} {
+		expect(t, "the same name to the eye", o.ask(t, o.token, "POST ip-filters", `{"name":"`+name+`","rules":"allow all"}`), "422 validation_failed /name")
+	}
 	expect(t, "a name like an id", o.ask(t, o.token, "POST ip-filters", `{"name":"ipf_x","rules":"allow all"}`), "422 validation_failed /name")
 	expect(t, "rules that cannot be read", o.ask(t, o.token, "POST ip-filters", `{"name":"x","rules":"allow nobody"}`), "422 validation_failed /rules")
 	a := must(t, "token", o.ask(t, o.token, "POST tokens", `{"kind":"organization","name":"x","ip_filter":"office"}`), "201")

@@ -20,6 +20,7 @@ func organizationToken(t *testing.T, o *tenant) {
 		{"no name", o.token, `{"kind":"organization"}`, "422 validation_failed /name"},
 		{"an empty name", o.token, `{"kind":"organization","name":""}`, "422 validation_failed /name"},
 		{"a name of blanks", o.token, `{"kind":"organization","name":"   "}`, "422 validation_failed /name"},
+		{"a name that ends with a space", o.token, `{"kind":"organization","name":"a "}`, "422 validation_failed /name"},
 		{"a name with a line feed", o.token, `{"kind":"organization","name":"a\nb"}`, "422 validation_failed /name"},
 		{"a name of 100 characters", o.token, `{"kind":"organization","name":"` + strings.Repeat("ü", 100) + `"}`, "201"},
 		{"a name of 101 characters", o.token, `{"kind":"organization","name":"` + strings.Repeat("ü", 101) + `"}`, "422 validation_failed /name"},

@@ -122,6 +122,7 @@ func organizations(t *testing.T, o *tenant) {
 	expect(t, "a token in it", o.ask(t, o.SystemToken, "POST tokens", `{"kind":"organization","name":"x"}`), "404 not_found")
 	next := fmt.Sprintf(`{"name":"Next","slug":"next-%s"}`, o.slug)
 	first := must(t, "a slug of one's own", o.ask(t, o.SystemToken, "POST /v1/organizations", next), "201")
+	expect(t, "a name that looks like another's", o.ask(t, o.SystemToken, "POST /v1/organizations", `{"name":"Next "}`), "422 validation_failed /name")
 	expect(t, "a slug in use", o.ask(t, o.SystemToken, "POST /v1/organizations", next), "409 name_taken")
 	must(t, "delete", o.ask(t, o.SystemToken, "DELETE /v1/organizations/"+first.at("id"), ""), "204")
 	fresh := must(t, "the slug is free", o.ask(t, o.SystemToken, "POST /v1/organizations", next), "201")

@@ -54,7 +54,7 @@ func (r *Registry) AddMember(ctx context.Context, c Caller, org string, draft co
 }
 
 func (w *work) addMember(draft counterfoil.MemberDraft) (m counterfoil.Member, err error) {
-	problems := nameProblem("/name", draft.Name)
+	problems := personNameProblem("/name", draft.Name)
 	if !validEmail(draft.Email) {
 		problems = append(problems, invalid("/email", "this is not an e-mail address"))
 	}

@@ -56,7 +56,7 @@ func (w *work) join(p Provision) (counterfoil.Member, error) {
 	if !p.Owners {
 		m.Roles = without(m.Roles, counterfoil.RoleOwner)
 	}
-	if !validEmail(m.Email) || len(nameProblem("/name", m.Name)) > 0 {
+	if !validEmail(m.Email) || len(personNameProblem("/name", m.Name)) > 0 {
 		return m, counterfoil.Refuse(counterfoil.CodeInvalidRequest, "Your identity provider gave no usable name and e-mail address.")
 	}
 	made, err := w.tx.InsertMember(m)

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"encoding/json"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -80,17 +81,27 @@ func cut(s string, n int) string {
 	return s[:n]
 }
 
-// nameProblem says what is wrong with a name that people will read; nil: nothing.
+// nameProblem says what is wrong with a name by which people tell things apart; nil: nothing. Two that differ in a space at
+// an end would look the same.
 func nameProblem(pointer, name string) []counterfoil.Problem {
+	problems := personNameProblem(pointer, name)
+	if problems == nil && strings.TrimSpace(name) != name {
+		return []counterfoil.Problem{invalid(pointer, "a name neither begins nor ends with a space")}
+	}
+	return problems
+}
+
+// personNameProblem is nameProblem for what a person is called, which need not be told apart: an e-mail address does that.
+func personNameProblem(pointer, name string) []counterfoil.Problem {
 	visible := false
 	for _, r := range name {
 		if unicode.IsControl(r) {
-			return []counterfoil.Problem{{Pointer: pointer, Code: counterfoil.CodeValidationFailed, Detail: "a name holds no control characters"}}
+			return []counterfoil.Problem{invalid(pointer, "a name holds no control characters")}
 		}
 		visible = visible || !unicode.IsSpace(r)
 	}
 	if !visible || utf8.RuneCountInString(name) > 100 {
-		return []counterfoil.Problem{{Pointer: pointer, Code: counterfoil.CodeValidationFailed, Detail: "a name has 1 to 100 characters"}}
+		return []counterfoil.Problem{invalid(pointer, "a name has 1 to 100 characters")}
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func (r *Registry) SetUp(ctx context.Context, q SetupRequest) (answer SetupAnswe
 		problems = append(problems, invalid("/email", "this is not an e-mail address"))
 	}
 	if q.Name != "" {
-		problems = append(problems, nameProblem("/name", q.Name)...)
+		problems = append(problems, personNameProblem("/name", q.Name)...)
 	}
 	if err := counterfoil.Invalid(problems); err != nil {
 		return answer, err
