@@ -37,7 +37,7 @@ func (v *Verifier) Middleware(next http.Handler, g Guard) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, code := presented(r.Header)
 		if code != "" {
-			refuse(w, counterfoil.Verdict{Code: code})
+			refuse(w, counterfoil.Verdict{Code: code, Message: details[code]})
 			return
 		}
 		attempt := counterfoil.Attempt{IP: peer(r)}
@@ -52,7 +52,7 @@ func (v *Verifier) Middleware(next http.Handler, g Guard) http.Handler {
 		verdict, err := v.Verify(r.Context(), token, attempt)
 		switch {
 		case err != nil:
-			refuse(w, counterfoil.Verdict{Code: counterfoil.CodeUnavailable, Message: "The token could not be checked. Try again shortly."})
+			refuse(w, counterfoil.Verdict{Code: counterfoil.CodeUnavailable, Message: details[counterfoil.CodeUnavailable]})
 		case !verdict.Active:
 			refuse(w, verdict)
 		default:
@@ -117,6 +117,13 @@ var titles = map[counterfoil.Code]string{
 	counterfoil.CodeUnavailable:           "Unavailable for the moment",
 }
 
+// details are the service's, of refusals without a verdict of its.
+var details = map[counterfoil.Code]string{
+	counterfoil.CodeMultipleCredentials: "The request carries two different credentials; send one.",
+	counterfoil.CodeMissingCredentials:  "Send a token as Authorization: Bearer <token> or X-API-Key: <token>.",
+	counterfoil.CodeUnavailable:         "The service cannot answer right now. Try again.",
+}
+
 // refusalBody is the problem of a refusal, with the members of the service's own.
 type refusalBody struct {
 	Type      string           `json:"type"`
@@ -125,33 +132,32 @@ type refusalBody struct {
 	Code      counterfoil.Code `json:"code"`
 	Detail    string           `json:"detail"`
 	RequestID string           `json:"request_id"`
-	Reference string           `json:"reference,omitempty"`
 }
 
 // refuse answers with a problem. Its request id is what X-Request-Id of the answer names already, or else a new one.
 func refuse(w http.ResponseWriter, v counterfoil.Verdict) {
 	h := w.Header()
-	p := refusalBody{Type: "/docs/errors#" + string(v.Code), Title: cmp.Or(titles[v.Code], "The token may not be used"), Status: http.StatusForbidden, Code: v.Code, RequestID: h.Get("X-Request-Id"), Reference: v.Reference}
+	p := refusalBody{Type: "/docs/errors#" + string(v.Code), Title: cmp.Or(titles[v.Code], "The token may not be used"), Status: http.StatusForbidden, Code: v.Code, RequestID: h.Get("X-Request-Id")}
 	p.Detail = cmp.Or(v.Message, p.Title+".")
 	if v.Reference != "" {
 		p.Detail += " Reference: " + v.Reference
 	}
 	if p.RequestID == "" {
-		p.RequestID = rand.Text()[:16]
+		p.RequestID = strings.ToLower(rand.Text()[:16])
 		h.Set("X-Request-Id", p.RequestID)
 	}
-	const described = `, error_description="`
+	const bearer, described = `Bearer realm="counterfoil"`, `, error_description="`
 	switch v.Code { // RFC 6750 section 3.1
 	case counterfoil.CodeMultipleCredentials:
 		p.Status = http.StatusBadRequest
 	case counterfoil.CodeMissingCredentials:
 		p.Status = http.StatusUnauthorized
-		h.Set("WWW-Authenticate", "Bearer")
+		h.Set("WWW-Authenticate", bearer)
 	case counterfoil.CodeInvalidToken, counterfoil.CodeTokenExpired, counterfoil.CodeTokenRevoked, counterfoil.CodeTokenPaused:
 		p.Status = http.StatusUnauthorized
-		h.Set("WWW-Authenticate", `Bearer error="invalid_token"`+described+p.Title+`"`)
+		h.Set("WWW-Authenticate", bearer+`, error="invalid_token"`+described+p.Title+`"`)
 	case counterfoil.CodeMissingPermission:
-		h.Set("WWW-Authenticate", `Bearer error="insufficient_scope"`+described+p.Title+`"`)
+		h.Set("WWW-Authenticate", bearer+`, error="insufficient_scope"`+described+p.Title+`"`)
 	case counterfoil.CodeWrongDataCenter:
 		p.Status = http.StatusMisdirectedRequest
 	case counterfoil.CodeUnavailable:
@@ -160,6 +166,9 @@ func refuse(w http.ResponseWriter, v counterfoil.Verdict) {
 	}
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p)
+	body, _ := json.Marshal(p)
+	_, _ = w.Write(body)
 }
