@@ -16,6 +16,9 @@ NESTED := $(shell find . -mindepth 2 -name go.mod -not -path '*/testdata/*' -not
 RACE := -race -vet=off $(patsubst %,-gcflags=modernc.org/%=-race=false,sqlite/lib libc memory)
 # Each process sleeps so long before it exits, for reports that are under way; a second if this were not said.
 GORACE ?= atexit_sleep_ms=100
+# Packages whose tests only start the program, as "make build" makes it, and drive it from outside. Nothing of the product runs
+# in their own processes but the client's requests, so the race detector would watch the tests, and slow what they drive.
+OUTSIDE := internal/consistency internal/e2e
 STATICCHECK := $(GO) tool -modfile=$(CURDIR)/tools/lint.mod staticcheck
 
 .PHONY: help
@@ -69,13 +72,14 @@ lint-static:
 	@for dir in . $(NESTED); do (cd $$dir && $(STATICCHECK) ./...); done
 
 .PHONY: test-race
-test-race: ## all tests of this module with the race detector
-	CGO_ENABLED=1 GORACE='$(GORACE)' $(GO) test $(RACE) -timeout 20m $(TESTFLAGS) ./...
+test-race: ## with the race detector: the tests of this module in whose processes the product runs
+	CGO_ENABLED=1 GORACE='$(GORACE)' $(GO) test $(RACE) -timeout 20m $(TESTFLAGS) $$($(GO) list ./... | grep -vE '/($(subst $() ,|,$(OUTSIDE)))$$')
 
 # Files tagged !race hold tests that the race detector distorts, such as counts of allocations, or that have under it a
 # smaller copy, such as models that are asked much. These alone are run: the others have been.
 .PHONY: test-norace
 test-norace: ## without the race detector: what test-race leaves out
+	$(GO) test -vet=off -timeout 20m $(TESTFLAGS) $(addprefix ./,$(OUTSIDE))
 	@files=$$(grep -rlE '^//go:build .*!race' --include='*_test.go' --exclude-dir=testdata $(patsubst %,--exclude-dir=%,$(notdir $(NESTED))) .); \
 	tests=$$(sed -nE 's/^func (Test[A-Za-z0-9_]+).*/\1/p' $$files | paste -sd '|'); \
 	$(GO) test -vet=off -timeout 10m $(TESTFLAGS) -run "^($$tests)$$" $$(xargs -n1 dirname <<<"$$files" | sort -u)

@@ -9,5 +9,5 @@ import (
 )
 
 func TestScriptsOnPostgreSQL(t *testing.T) {
-	testscript.Run(t, params("testdata/postgres", []string{"POSTGRES_URL=" + postgrestest.NewDatabase(t)}))
+	testscript.Run(t, params(t, "testdata/postgres", "POSTGRES_URL="+postgrestest.NewDatabase(t)))
 }

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(postgrestest.Runner{M: m}, map[string]func(){"counterfoil": main, "curl": curl})
 }
 
-// raceOptions keeps the race detector from letting every command sleep a second before it exits.
+// raceOptions keeps the race detector from letting the service and curl sleep a second before they exit.
 const raceOptions = "GORACE=atexit_sleep_ms=0"
 
 // Each script has a machine of its own: a directory, no COUNTERFOIL_ in the environment, and these words beside those of
@@ -44,16 +44,26 @@ const raceOptions = "GORACE=atexit_sleep_ms=0"
 //	collector TOKEN                  run a collector that takes a token, and set $COLLECTOR
 //	example VERB… [OLD=NEW…]         run the example in the help of a verb, as TestHelp knows it, with words replaced,
 //	                                 which must exit with 0
+//
+// The service is this test's binary, so that the race detector watches it. Whatever else a script runs is the program as
+// "make build" makes it: several hundred commands that do one thing and end, each of which would begin ten times as slowly.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, params("testdata/script", nil))
+	testscript.Run(t, params(t, "testdata/script"))
 }
 
-func params(dir string, environment []string) testscript.Params {
+func params(t *testing.T, dir string, environment ...string) testscript.Params {
+	bin := t.TempDir()
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", bin, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building the program: %v\n%s", err, out)
+	}
 	return testscript.Params{
 		Dir:                dir,
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			env.Vars = append(env.Vars, "TZ=UTC", raceOptions)
+			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Vars = append(env.Vars, environment...)
 			s := new(running)
 			env.Values[serviceKey{}] = s
