@@ -2,6 +2,7 @@ package consistency_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -118,10 +120,15 @@ func (c *cluster) newNode(i int, binary string, in *room) *node {
 	return n
 }
 
-// free finds an address for a node, which is to have it again after it was away: a port below those that systems hand out.
+// free finds an address for a node, which is to have it again after it was away: a port below those that systems hand out, and
+// on Linux, where all of 127.0.0.0/8 is this machine, a host of its own, which no other test listens on.
 func (c *cluster) free() string {
 	for range 1000 {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(10_000+rand.IntN(20_000)))
+		host := "127.0.0.1"
+		if runtime.GOOS == "linux" {
+			host = fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+		}
+		address := net.JoinHostPort(host, strconv.Itoa(10_000+rand.IntN(20_000)))
 		if l, err := net.Listen("tcp", address); err == nil {
 			l.Close()
 			return address
