@@ -143,10 +143,13 @@ func exactly(t *time.Time, never string) string {
 
 func exact(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }
 
-// receiptText tells when something ended and who has confirmed it: "Revoked 2026-11-23 14:02:11.204 UTC. Confirmed
-// by 1 of 1 nodes, slowest 0.4 ms."
+// receiptText tells when something ended and who has confirmed it: "Revoked 14:02:11.204. Confirmed by 1 of 1 nodes,
+// slowest 0.4 ms." What was not today has its day and zone.
 func receiptText(what string, r counterfoil.Receipt) string {
-	at := r.RevokedAt.Local().Format("2006-01-02 15:04:05.000 MST")
+	at, layout := r.RevokedAt.Local(), "15:04:05.000"
+	if at.Format(time.DateOnly) != time.Now().Format(time.DateOnly) {
+		layout = "2006-01-02 15:04:05.000 MST"
+	}
 	var confirmed, fenced int
 	var slowest float64
 	for _, n := range r.Nodes {
@@ -158,7 +161,7 @@ func receiptText(what string, r counterfoil.Receipt) string {
 			fenced++
 		}
 	}
-	text := fmt.Sprintf("%s %s. Confirmed by %d of %d %s, slowest %s ms.", what, at, confirmed, len(r.Nodes), r.Confirmers(), milliseconds(slowest))
+	text := fmt.Sprintf("%s %s. Confirmed by %d of %d %s, slowest %s ms.", what, at.Format(layout), confirmed, len(r.Nodes), r.Confirmers(), milliseconds(slowest))
 	if fenced > 0 {
 		text += fmt.Sprintf(" %d could not confirm and stopped answering.", fenced)
 	}

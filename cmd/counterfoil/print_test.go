@@ -66,23 +66,26 @@ func TestRelative(t *testing.T) {
 
 func TestReceiptText(t *testing.T) {
 	ms := func(f float64) *float64 { return &f }
-	noon := time.Date(2026, 1, 2, 12, 2, 11, 204e6, time.Local)
-	zone, _ := noon.Zone()
+	now, before := time.Now(), time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local)
+	noon := time.Date(now.Year(), now.Month(), now.Day(), 12, 2, 11, 204e6, time.Local)
+	zone, _ := before.Zone()
 	for _, test := range []struct {
 		name    string
 		receipt counterfoil.Receipt
 		want    string
 	}{
 		{"one node", counterfoil.Receipt{RevokedAt: noon, Complete: true, Nodes: []counterfoil.ReceiptNode{{ConfirmedInMS: ms(0.4)}}},
-			"Revoked 2026-01-02 12:02:11.204 " + zone + ". Confirmed by 1 of 1 nodes, slowest 0.4 ms."},
+			"Revoked 12:02:11.204. Confirmed by 1 of 1 nodes, slowest 0.4 ms."},
 		{"seven", counterfoil.Receipt{RevokedAt: noon, Complete: true, Nodes: []counterfoil.ReceiptNode{{ConfirmedInMS: ms(38.4)}, {ConfirmedInMS: ms(2)}}},
-			"Revoked 2026-01-02 12:02:11.204 " + zone + ". Confirmed by 2 of 2 nodes, slowest 38 ms."},
+			"Revoked 12:02:11.204. Confirmed by 2 of 2 nodes, slowest 38 ms."},
 		{"fenced", counterfoil.Receipt{RevokedAt: noon, Complete: true, Nodes: []counterfoil.ReceiptNode{{ConfirmedInMS: ms(0.0042)}, {Fenced: true}}},
-			"Revoked 2026-01-02 12:02:11.204 " + zone + ". Confirmed by 1 of 2 nodes, slowest 0.004 ms. 1 could not confirm and stopped answering."},
+			"Revoked 12:02:11.204. Confirmed by 1 of 2 nodes, slowest 0.004 ms. 1 could not confirm and stopped answering."},
 		{"not complete", counterfoil.Receipt{ID: "rcp_1", RevokedAt: noon, Nodes: []counterfoil.ReceiptNode{{}}},
-			"Revoked 2026-01-02 12:02:11.204 " + zone + ". Confirmed by 0 of 1 nodes, slowest 0.000 ms. Not every node has confirmed yet: counterfoil receipt show rcp_1"},
+			"Revoked 12:02:11.204. Confirmed by 0 of 1 nodes, slowest 0.000 ms. Not every node has confirmed yet: counterfoil receipt show rcp_1"},
 		{"a verifier that is gone", counterfoil.Receipt{RevokedAt: noon, Complete: true, Nodes: []counterfoil.ReceiptNode{{ID: "node_1", ConfirmedInMS: ms(2)}, {ID: "ver_1", Fenced: true}}},
-			"Revoked 2026-01-02 12:02:11.204 " + zone + ". Confirmed by 1 of 2 nodes and verifiers, slowest 2.0 ms. 1 could not confirm and stopped answering."},
+			"Revoked 12:02:11.204. Confirmed by 1 of 2 nodes and verifiers, slowest 2.0 ms. 1 could not confirm and stopped answering."},
+		{"another day", counterfoil.Receipt{RevokedAt: before, Complete: true},
+			"Revoked 2026-01-02 03:04:05.000 " + zone + ". Confirmed by 0 of 0 nodes, slowest 0.000 ms."},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := receiptText("Revoked", test.receipt); got != test.want {
