@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -200,5 +201,57 @@ func TestRestoreBehindWhatIsKnown(t *testing.T) {
 	in.start()
 	if v, err := system.Verify(ctx, counterfoil.Question{Token: made[0].Secret}); err != nil || v.Active {
 		t.Errorf("a revoked token is good again (%v)", err)
+	}
+}
+
+// A database that is put back beneath a server that runs revives nothing either: not for long, and not for the next start.
+func TestRestoreBeneathAServer(t *testing.T) {
+	for name, stop := range map[string]bool{"it goes on": false, "it is stopped": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := postgrestest.Start(t, postgrestest.Options{})
+			in := serveNew(t, server.URL())
+			ctx, system := t.Context(), in.system()
+			made, err := system.CreateToken(ctx, in.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "x"})
+			must(t, err)
+			there, err := url.Parse(server.URL())
+			must(t, err)
+			database := pgx.Identifier{strings.TrimPrefix(there.Path, "/")}.Sanitize()
+			conn, err := pgx.Connect(ctx, server.AdminURL())
+			must(t, err)
+			defer conn.Close(context.Background())
+			do := func(statements ...string) {
+				t.Helper()
+				for _, s := range statements {
+					_, err := conn.Exec(ctx, s)
+					must(t, err)
+				}
+			}
+			in.stop(syscall.SIGTERM)
+			do("CREATE DATABASE backup TEMPLATE " + database)
+			in.start()
+			_, err = system.RevokeToken(ctx, in.Organization.ID, made.Token.ID, "")
+			must(t, err)
+			do("ALTER DATABASE "+database+" ALLOW_CONNECTIONS false",
+				"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+				"ALTER DATABASE "+database+" RENAME TO away", "ALTER DATABASE backup RENAME TO "+database)
+			if stop {
+				in.await("readyz", 200)
+				must(t, in.process.Stop(syscall.SIGTERM, patience)) // with an error, where a connection that was cut was in use last
+				in.process = nil
+				in.start()
+			}
+			isDead := func() bool {
+				v, err := system.Verify(ctx, counterfoil.Question{Token: made.Secret})
+				return err == nil && v.Code == counterfoil.CodeTokenRevoked
+			}
+			deadline := time.Now().Add(patience)
+			for !isDead() {
+				if stop || time.Now().After(deadline) {
+					t.Fatal("a revoked token is good again")
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+		})
 	}
 }

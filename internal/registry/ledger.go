@@ -37,13 +37,18 @@ func (r *Registry) keepDead(dead []ledger.Entry) {
 
 var errAsKept = errors.New("as the ledger says")
 
-// Replay ends again what the ledger says has ended and the database, restored from a backup, does not know. It is called
-// before anybody is served, and returns how many tokens, keys and organizations it ended.
+// Replay ends again what the ledger says has ended and the database, restored from a backup, does not know. It returns how many
+// tokens, keys and organizations it ended.
 //
-// The database keeps how far it knows the ledger (MarkLedger); what lies behind is looked at, all of it. Of each, the entry counts
-// that came last, whatever their order in the file: changes that run side by side write them in any. Nothing comes after the end of
-// the whole.
+// The database keeps up to where this was done; what lies behind is looked at, all of it. Of each, the entry counts that came last,
+// whatever their order in the file: changes that run side by side write them in any. Nothing comes after the end of the whole.
+//
+// It is called before anybody is served; when the log turns out to be another than the one that was followed, since a database can
+// be put back beneath a server; and now and then, so that the next start has little to look at.
 func (r *Registry) Replay(ctx context.Context) (ended int, err error) {
+	if r.Ledger == nil {
+		return 0, nil
+	}
 	end, err := r.Ledger.End()
 	if err != nil {
 		return 0, err
@@ -97,19 +102,6 @@ func (r *Registry) knownOf(ctx context.Context, name string) (m ledger.Mark, err
 		return err
 	})
 	return m, err
-}
-
-// MarkLedger has the database keep that it knows the ledger to its end: entries are written once their change is committed. It
-// keeps the next start short.
-func (r *Registry) MarkLedger(ctx context.Context) error {
-	if r.Ledger == nil {
-		return nil
-	}
-	end, err := r.Ledger.End()
-	if err != nil {
-		return err
-	}
-	return r.markLedger(ctx, end)
 }
 
 const ledgerSetting = "ledger_known:"

@@ -195,7 +195,7 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 		core.Verifier.Close()
 		return nil, err
 	}
-	if err := core.replay(ctx, missing); err != nil {
+	if err := core.firstReplay(ctx, missing); err != nil {
 		core.Verifier.Close()
 		return nil, err
 	}
@@ -218,8 +218,8 @@ func (c *Core) Close() error {
 	c.outgoing.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if err := c.Registry.MarkLedger(ctx); err != nil {
-		c.Config.Logger.Warn("keeping how far the ledger of revocations is known; the next start looks at more of it", "error", err)
+	if err := c.replay(ctx); err != nil {
+		c.Config.Logger.Warn("comparing the database with the ledger of revocations; the next start looks at more of it", "error", err)
 	}
 	return errors.Join(c.Registry.Tick(ctx), c.ledger.Close(), c.Store.Close())
 }
@@ -231,6 +231,7 @@ func (c *Core) tick() {
 	defer hour.Stop()
 	ctx := context.Background()
 	collector := newCollector()
+	epoch, _ := c.Store.Alive()
 	for {
 		var err error
 		select {
@@ -238,9 +239,9 @@ func (c *Core) tick() {
 			return
 		case <-second.C:
 			collector.pace()
-			err = errors.Join(c.Registry.Tick(ctx), c.awaitSetUp(ctx))
+			err = errors.Join(c.Registry.Tick(ctx), c.awaitSetUp(ctx), c.replayInEpoch(ctx, &epoch))
 		case <-hour.C:
-			err = errors.Join(c.Store.PruneAnswers(ctx), c.Store.PruneSessions(ctx), c.Registry.MarkLedger(ctx))
+			err = errors.Join(c.Store.PruneAnswers(ctx), c.Store.PruneSessions(ctx), c.replay(ctx))
 		}
 		if err != nil {
 			c.Config.Logger.Warn("housekeeping; it is tried again", "error", err)
