@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/client"
 	"github.com/counterfoil/counterfoil/internal/postgrestest"
 	"github.com/jackc/pgx/v5"
 )
@@ -253,5 +254,47 @@ func TestRestoreBeneathAServer(t *testing.T) {
 				time.Sleep(50 * time.Millisecond)
 			}
 		})
+	}
+}
+
+// Nor is a database that fails at a provider's key taken for one that has no such key.
+func TestRestoreThatFailsAtAProviderKey(t *testing.T) {
+	url := postgrestest.NewDatabase(t)
+	in := serveNew(t, url)
+	ctx, system := t.Context(), in.system()
+	provider, err := system.CreateOrganization(ctx, counterfoil.OrganizationDraft{Name: "Provider", Provider: true})
+	must(t, err)
+	key, err := system.CreateProviderKey(ctx, counterfoil.ProviderKeyDraft{Name: "billing", Provider: provider.ID})
+	must(t, err)
+	must(t, system.RevokeProviderKey(ctx, provider.ID, key.ID))
+	in.stop(syscall.SIGKILL)
+	conn, err := pgx.Connect(ctx, url)
+	must(t, err)
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(ctx, "UPDATE provider_keys SET revoked_at=0, revoked_by=''")
+	must(t, err)
+	_, err = conn.Exec(ctx, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET lock_timeout = 300', current_database()); END $$")
+	must(t, err)
+	locked, err := conn.Begin(ctx)
+	must(t, err)
+	_, err = locked.Exec(ctx, "SELECT 1 FROM provider_keys FOR UPDATE")
+	must(t, err)
+	if err := in.launch(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-in.process.Done():
+		if in.process.Err() == nil {
+			t.Error("it ended as if all were well")
+		}
+	case <-time.After(patience):
+		t.Error("the server serves though it could not end what the ledger says")
+	}
+	must(t, locked.Rollback(ctx))
+	in.start()
+	keys, err := system.ListProviderKeys(ctx, client.ProviderKeyQuery{Provider: provider.ID})
+	must(t, err)
+	if len(keys.Data) != 1 || keys.Data[0].RevokedAt == nil {
+		t.Errorf("a provider's revoked key is good again: %+v", keys.Data)
 	}
 }

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/counterfoil/counterfoil"
@@ -154,8 +153,11 @@ func (r *Registry) RevokeProviderKey(ctx context.Context, c Caller, provider, id
 }
 
 func (w *work) revokeProviderKey(k store.ProviderKey, metadata map[string]any) error {
-	if done, err := w.tx.RevokeProviderKey(k.ID, w.actorID()); err != nil || !done {
-		return errors.Join(err, errNotFound)
+	switch done, err := w.tx.RevokeProviderKey(k.ID, w.actorID()); {
+	case err != nil:
+		return err
+	case !done:
+		return errNotFound
 	}
 	w.dead = append(w.dead, ledger.Entry{ProviderKey: k.ID, At: w.tx.Now().Time()})
 	w.record("provider", "key_revoked", keyTarget(k), metadata)
