@@ -114,11 +114,16 @@ type Mark struct {
 	Before string // by what lies before: another file has something else there
 }
 
-// End is the mark behind the last entry, not counting those that could not be written yet. Take it before what is kept with it
-// is committed.
+// End is the mark behind the last entry, those included that could not be written before: they are written now. Take it before
+// what is kept with it is committed.
 func (l *Ledger) End() (Mark, error) {
 	l.writing.Lock()
 	defer l.writing.Unlock()
+	if len(l.unsaved) > 0 {
+		if err := l.write(l.unsaved); err != nil {
+			return Mark{}, err
+		}
+	}
 	text, err := l.read()
 	if err != nil || len(text) == 0 {
 		return Mark{}, err

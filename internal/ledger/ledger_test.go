@@ -159,4 +159,22 @@ func TestWhatCouldNotBeWrittenIsWrittenWithTheNext(t *testing.T) {
 	if got, want := backward(t, l), []string{"c", "b", "a"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
+	l.file = broken
+	if err := l.Append(Entry{Token: "d"}); err == nil {
+		t.Error("no error")
+	}
+	if _, err := l.End(); err == nil {
+		t.Error("the end is said to be there")
+	}
+	l.file = good
+	m, err := l.End() // as at a stop, with nothing more to append
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := backward(t, l), []string{"d", "c", "b", "a"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if err := l.Backward(m, func(e Entry) error { return fmt.Errorf("%s is behind the end", e.Token) }); err != nil {
+		t.Error(err)
+	}
 }

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -15,8 +14,12 @@ func (r *Registry) Assignments(ctx context.Context, c Caller, provider, member s
 		if err := w.requireProvider(); err != nil {
 			return err
 		}
-		if _, found, err := w.tx.Member(member); err != nil || !found {
-			return errors.Join(err, errNotFound)
+		_, found, err := w.tx.Member(member)
+		if err == nil && !found {
+			err = errNotFound
+		}
+		if err != nil {
+			return err
 		}
 		a.Organizations, err = w.assignments(member)
 		return err

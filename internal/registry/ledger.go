@@ -31,7 +31,7 @@ func (r *Registry) keepDead(dead []ledger.Entry) {
 		return
 	}
 	if err := r.Ledger.Append(dead...); err != nil {
-		r.Logger.Error("a revocation is in the database alone; it is written to the ledger with the next one", "error", err)
+		r.Logger.Error("a revocation is in the database alone; it is written to the ledger with the next one, within an hour, or at the stop", "error", err)
 	}
 }
 

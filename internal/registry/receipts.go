@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -137,8 +136,12 @@ func (r *Registry) Receipt(ctx context.Context, c Caller, id string) (receipt co
 		if err != nil {
 			return err
 		}
-		if mine, err := w.concerns(k.org); err != nil || !found || !mine {
-			return errors.Join(err, errNotFound)
+		mine, err := w.concerns(k.org)
+		if err == nil && !(found && mine) {
+			err = errNotFound
+		}
+		if err != nil {
+			return err
 		}
 		receipt = k.Receipt
 		return nil
