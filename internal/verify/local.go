@@ -132,9 +132,11 @@ func untilOf(u counterfoil.VerifierUse, now counterfoil.Instant) counterfoil.Ins
 	return until
 }
 
-// NoteUses notes uses that somebody else has accepted. Those of what is no token here are dropped.
+// NoteUses notes uses that somebody else has accepted: all of them, or with an error none. Those of what is no token here are
+// dropped.
 func (v *Verifier) NoteUses(ctx context.Context, uses []counterfoil.VerifierUse) error {
 	now := v.Now()
+	sums := map[useKey]useSum{}
 	for _, u := range uses {
 		id, ok := bareID(u.Token)
 		if !ok {
@@ -149,9 +151,13 @@ func (v *Verifier) NoteUses(ctx context.Context, uses []counterfoil.VerifierUse)
 		}
 		ip, _ := netip.ParseAddr(u.IP) // what is none is no address
 		at := min(max(counterfoil.At(u.LastAt), now.Plus(-oldestUse)), now)
-		v.touch.mu.Lock()
-		v.touch.add(useKey{id, ip.Unmap().WithZone(""), untilOf(u, now)}, useSum{at, max(u.Count, 1)})
-		v.touch.mu.Unlock()
+		k := useKey{id, ip.Unmap().WithZone(""), untilOf(u, now)}
+		sums[k] = useSum{max(at, sums[k].at), sums[k].count + max(u.Count, 1)}
+	}
+	v.touch.mu.Lock()
+	defer v.touch.mu.Unlock()
+	for k, sum := range sums {
+		v.touch.add(k, sum)
 	}
 	return nil
 }

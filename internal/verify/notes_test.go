@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"net/netip"
 	"testing"
 
@@ -111,5 +112,21 @@ func TestAgainIsNotNoted(t *testing.T) {
 	c.v.touch.fold()
 	if uses, _, _ := c.v.touch.take(10); len(uses) > 0 {
 		t.Errorf("noted: %+v", uses)
+	}
+}
+
+// A report of uses is counted whole or not at all: one that fails is sent again.
+func TestUsesOfAFailedReportAreNotCounted(t *testing.T) {
+	c := newCrowd(t, 1)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel() // the look-up of the second one fails
+	uses := []counterfoil.VerifierUse{{Token: tokenID(c.ids[0]), Count: 3}, {Token: tokenID([12]byte([]byte("000000000000"))), Count: 1}}
+	for i, ctx := range []context.Context{gone, t.Context()} {
+		if err := c.v.NoteUses(ctx, uses); (err != nil) != (i == 0) {
+			t.Fatal(i, err)
+		}
+	}
+	if noted, _, _ := c.v.touch.take(10); len(noted) != 1 || noted[0].Count != 3 {
+		t.Errorf("noted: %+v", noted)
 	}
 }
