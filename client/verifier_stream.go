@@ -125,6 +125,9 @@ func (v *Verifier) renew(ctx context.Context) {
 		return
 	}
 	v.full.Store(false)
+	if len(uses) == mostUses { // there are more
+		poke(v.reported)
+	}
 	for v.applied.Load() < lease.Number {
 		select {
 		case <-v.caught:

@@ -39,12 +39,13 @@ type used struct {
 }
 
 const (
-	mostUses    = 1000    // a report
+	mostUses    = 300     // a report: of at most 190 bytes each, and the server takes 64 KiB
 	mostWaiting = 200_000 // tokens and addresses: uses of further ones are not counted
 )
 
-// note counts a use.
+// note counts a use. An address counts without its zone, as it does on the server.
 func (u *uses) note(c *useCell, ip netip.Addr, at time.Time) {
+	ip = ip.WithZone("")
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.count > 0 && c.ip == ip {

@@ -49,3 +49,10 @@ func TestUsesAreToldOnce(t *testing.T) {
 		t.Errorf("%d uses were told, want %d", all, 4*each)
 	}
 }
+
+// Waiting is how many tokens and addresses have uses that were not told yet.
+func (v *Verifier) Waiting() int {
+	v.uses.mu.Lock()
+	defer v.uses.mu.Unlock()
+	return len(v.uses.waiting) + len(v.uses.cells)
+}
