@@ -76,6 +76,8 @@ func wanted(getenv func(string) string) (bool, error) {
 	// The library would go to another address than was meant, or sample otherwise, with no more than a warning.
 	if u, err := url.Parse(endpoint); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return false, fmt.Errorf("%s: give the whole URL, such as http://127.0.0.1:4318", name)
+	} else if u.User != nil || u.RawQuery != "" { // the library leaves both out
+		return false, fmt.Errorf("%s: a name, password or query in the URL is not sent; give what the collector wants to know in OTEL_EXPORTER_OTLP_HEADERS", name)
 	}
 	switch sampler := strings.TrimSpace(getenv("OTEL_TRACES_SAMPLER")); strings.ToLower(sampler) {
 	case "", "always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio":

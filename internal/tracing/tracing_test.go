@@ -35,6 +35,8 @@ func TestWanted(t *testing.T) {
 		endpoint + "OTEL_EXPORTER_OTLP_PROTOCOL=grpc OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf":                       "on",
 		"OTEL_EXPORTER_OTLP_ENDPOINT=127.0.0.1:4318":                                                                         "OTEL_EXPORTER_OTLP_ENDPOINT",
 		"OTEL_EXPORTER_OTLP_ENDPOINT=localhost:4318":                                                                         "OTEL_EXPORTER_OTLP_ENDPOINT",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=https://me:s3cret@127.0.0.1:4318":                                                       "OTEL_EXPORTER_OTLP_ENDPOINT",
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=https://127.0.0.1/v1/traces?key=s3cret":                                          "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
 		endpoint + "OTEL_EXPORTER_OTLP_HEADERS=authorization:s3cret":                                                         "OTEL_EXPORTER_OTLP_HEADERS",
 		endpoint + "OTEL_EXPORTER_OTLP_TRACES_HEADERS=a=b,s3cret":                                                            "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
 		endpoint + "OTEL_EXPORTER_OTLP_HEADERS=authorization=s3cret,b=c=d,":                                                  "on",
