@@ -17,13 +17,14 @@ import (
 	"testing"
 
 	"github.com/counterfoil/counterfoil/internal/api"
+	"github.com/counterfoil/counterfoil/internal/verify"
 	"github.com/counterfoil/counterfoil/internal/web"
 )
 
 // docsServer serves the API without a registry, which the pages do not need.
 func docsServer(t *testing.T) http.Handler {
 	t.Helper()
-	a, err := api.New(api.Config{Version: "test"})
+	a, err := api.New(api.Config{Version: "test", Verifier: &verify.Verifier{Config: verify.Config{Prefix: "cfl"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/counterfoil/counterfoil/internal/tracing"
 )
 
-// Options of Wrap. A nil Logger is slog.Default(). Proxies serve the access log only. Tracer may be nil. Mask returns a path
-// without what may be the secret of a token, whole or in part, for the log; nil: no path has one.
+// Options of Wrap. A nil Logger is slog.Default(). Proxies serve the access log only. Tracer may be nil. Mask returns text
+// without what may be the secret of a token, whole or in part, for paths in the log and what problems say; nil: none has one.
 type Options struct {
 	Logger  *slog.Logger
 	Proxies Proxies

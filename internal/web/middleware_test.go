@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/web"
 )
 
@@ -177,6 +179,22 @@ func TestLoggedPathIsMasked(t *testing.T) {
 			if got := log.String(); !strings.Contains(got, name) || strings.Contains(got, secret[:12]) || strings.Contains(got, secret[20:]) {
 				t.Errorf("%s: %s: %s", path, name, got)
 			}
+		}
+	}
+}
+
+// What a problem repeats of a request is masked, and the error, which others may hold as well, stays as it is.
+func TestProblemsAreMasked(t *testing.T) {
+	const secret = "0123456789abcdefghijklmnopqrst"
+	refusal := counterfoil.Invalid([]counterfoil.Problem{{Pointer: "/" + secret, Code: counterfoil.CodeValidationFailed, Detail: "there is no role " + secret}})
+	h := web.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { web.WriteProblem(w, r, refusal) }),
+		web.Options{Mask: func(text string) string { return strings.ReplaceAll(text, secret, "xxx") }})
+	for range 2 {
+		before := fmt.Sprintf("%+v", refusal)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		if got := w.Body.String(); w.Code != 422 || strings.Contains(got, secret) || strings.Count(got, "xxx") < 3 || fmt.Sprintf("%+v", refusal) != before {
+			t.Errorf("%d %s, and then %+v", w.Code, got, refusal)
 		}
 	}
 }

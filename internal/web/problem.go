@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -136,6 +137,13 @@ func WriteProblemAs(w http.ResponseWriter, r *http.Request, err error, status in
 
 func writeDetails(w http.ResponseWriter, p *ProblemDetails) {
 	p.RequestID = RequestID(w)
+	if res := responseOf(w); res != nil && res.mask != nil {
+		p.Detail = res.mask(p.Detail)
+		p.Errors = slices.Clone(p.Errors) // those of the error may be anybody's
+		for i := range p.Errors {
+			p.Errors[i].Pointer, p.Errors[i].Detail = res.mask(p.Errors[i].Pointer), res.mask(p.Errors[i].Detail)
+		}
+	}
 	body, err := json.Marshal(p)
 	if err != nil { // a Token with a time past the year 9999
 		p.Token = nil
