@@ -84,7 +84,7 @@ func (res *response) baseline(h http.Header) {
 // rescue answers for a handler that panicked, and returns what to panic with, if anything.
 func (res *response) rescue(r *http.Request, fault any) any {
 	res.log.LogAttrs(r.Context(), slog.LevelError, "handler panicked", slog.String("request_id", res.id[0]),
-		slog.String("method", r.Method), slog.String("path", res.loggablePath(r)),
+		slog.String("method", loggableMethod(r)), slog.String("path", res.loggablePath(r)),
 		slog.String("panic", fmt.Sprint(fault)), slog.String("stack", string(debug.Stack())))
 	if res.status != 0 {
 		return http.ErrAbortHandler // half an answer must not look whole
@@ -97,7 +97,7 @@ func (res *response) rescue(r *http.Request, fault any) any {
 
 func (res *response) access(r *http.Request, ip string, took time.Duration) {
 	res.log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("request_id", res.id[0]),
-		slog.String("method", r.Method), slog.String("path", res.loggablePath(r)), slog.String("ip", ip),
+		slog.String("method", loggableMethod(r)), slog.String("path", res.loggablePath(r)), slog.String("ip", ip),
 		slog.Int("status", res.status), slog.Int64("bytes", res.bytes), slog.Duration("took", took))
 }
 
@@ -163,6 +163,15 @@ func NewRequestID() string {
 		}
 	}
 	return string(id[:])
+}
+
+// loggableMethod is the method of r where HTTP knows it: any other is text that a caller wrote, and may be a token.
+func loggableMethod(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return r.Method
+	}
+	return "…"
 }
 
 // loggablePath is the path of r without what may be a token, cut or broken as well: it is masked, and a segment longer than

@@ -179,6 +179,13 @@ func TestLoggedPathIsMasked(t *testing.T) {
 			if got := log.String(); !strings.Contains(got, name) || strings.Contains(got, secret[:12]) || strings.Contains(got, secret[20:]) {
 				t.Errorf("%s: %s: %s", path, name, got)
 			}
+			log = journal{}
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Method = secret // curl -X "$TOKEN"
+			web.Wrap(answer, web.Options{Logger: log.at(slog.LevelDebug), Proxies: proxies(t, "192.0.2.0/24"), Mask: mask}).ServeHTTP(sink{}, r)
+			if got := log.String(); !strings.Contains(got, name) || strings.Contains(got, secret) {
+				t.Errorf("as the method: %s: %s", name, got)
+			}
 		}
 	}
 }

@@ -163,5 +163,5 @@ func logFailure(w http.ResponseWriter, r *http.Request, err error) {
 		level = slog.LevelWarn
 	}
 	Logger(w).LogAttrs(r.Context(), level, "request failed",
-		slog.String("method", r.Method), slog.String("path", responseOf(w).loggablePath(r)), slog.Any("error", err))
+		slog.String("method", loggableMethod(r)), slog.String("path", responseOf(w).loggablePath(r)), slog.Any("error", err))
 }
