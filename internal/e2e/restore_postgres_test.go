@@ -45,11 +45,24 @@ func TestRestoreThatIsBrokenOff(t *testing.T) {
 	defer conn.Close(context.Background())
 	_, err = conn.Exec(ctx, "UPDATE tokens SET revoked_at=0, revoked_by='', revoked_reason='', receipt='', version=1")
 	must(t, err)
-	_, err = conn.Exec(ctx, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET lock_timeout = 300', current_database()); END $$")
+	in.failsToStart(conn, "SELECT 1 FROM tokens WHERE id=$1 FOR UPDATE", made[1].Token.ID)
+	in.start()
+	for i, m := range made {
+		if v, err := system.Verify(ctx, counterfoil.Question{Token: m.Secret}); err != nil || v.Active {
+			t.Errorf("revoked token %d is good again (%v)", i, err)
+		}
+	}
+}
+
+// failsToStart launches the server on a database in which a query holds rows locked, and expects it not to serve.
+func (in *instance) failsToStart(conn *pgx.Conn, query string, args ...any) {
+	t, ctx := in.t, in.t.Context()
+	t.Helper()
+	_, err := conn.Exec(ctx, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET lock_timeout = 300', current_database()); END $$")
 	must(t, err)
 	locked, err := conn.Begin(ctx)
 	must(t, err)
-	_, err = locked.Exec(ctx, "SELECT 1 FROM tokens WHERE id=$1 FOR UPDATE", made[1].Token.ID)
+	_, err = locked.Exec(ctx, query, args...)
 	must(t, err)
 	if err := in.launch(); err != nil {
 		t.Fatal(err)
@@ -63,12 +76,6 @@ func TestRestoreThatIsBrokenOff(t *testing.T) {
 		t.Error("the server serves though it could not end what the ledger says")
 	}
 	must(t, locked.Rollback(ctx))
-	in.start()
-	for i, m := range made {
-		if v, err := system.Verify(ctx, counterfoil.Question{Token: m.Secret}); err != nil || v.Active {
-			t.Errorf("revoked token %d is good again (%v)", i, err)
-		}
-	}
 }
 
 // Nor is a database that fails at a provider's key taken for one that has no such key.
@@ -87,24 +94,7 @@ func TestRestoreThatFailsAtAProviderKey(t *testing.T) {
 	defer conn.Close(context.Background())
 	_, err = conn.Exec(ctx, "UPDATE provider_keys SET revoked_at=0, revoked_by=''")
 	must(t, err)
-	_, err = conn.Exec(ctx, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET lock_timeout = 300', current_database()); END $$")
-	must(t, err)
-	locked, err := conn.Begin(ctx)
-	must(t, err)
-	_, err = locked.Exec(ctx, "SELECT 1 FROM provider_keys FOR UPDATE")
-	must(t, err)
-	if err := in.launch(); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-in.process.Done():
-		if in.process.Err() == nil {
-			t.Error("it ended as if all were well")
-		}
-	case <-time.After(patience):
-		t.Error("the server serves though it could not end what the ledger says")
-	}
-	must(t, locked.Rollback(ctx))
+	in.failsToStart(conn, "SELECT 1 FROM provider_keys FOR UPDATE")
 	in.start()
 	keys, err := system.ListProviderKeys(ctx, client.ProviderKeyQuery{Provider: provider.ID})
 	must(t, err)
