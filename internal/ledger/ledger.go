@@ -8,9 +8,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
+	"io"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -124,22 +124,34 @@ func (l *Ledger) End() (Mark, error) {
 			return Mark{}, err
 		}
 	}
-	text, err := l.read()
-	if err != nil || len(text) == 0 {
+	info, err := l.file.Stat()
+	if err != nil {
+		return Mark{}, fmt.Errorf("reading the ledger of revocations: %w", err)
+	}
+	last, err := l.part(info.Size()-block, info.Size())
+	if err != nil {
 		return Mark{}, err
 	}
-	return markAt(text, int64(bytes.LastIndexByte(text, '\n')+1)), nil
+	return l.markAt(info.Size() - int64(len(last)-bytes.LastIndexByte(last, '\n')-1))
 }
 
-// sampled is how many bytes before a mark tell one file from another.
-const sampled = 256
+const (
+	sampled = 256      // how many bytes before a mark tell one file from another
+	block   = 16 << 10 // bytes, in which a line fits
+)
 
-func markAt(text []byte, offset int64) Mark {
-	first, _, whole := bytes.Cut(bytes.TrimLeft(text, "\n"), []byte{'\n'})
-	if !whole || offset <= 0 || offset > int64(len(text)) {
-		return Mark{}
+// markAt is the mark at the end of a line; the zero one where there is no such place.
+func (l *Ledger) markAt(offset int64) (Mark, error) {
+	start, err := l.part(0, block)
+	if err != nil {
+		return Mark{}, err
 	}
-	return Mark{digest(first), offset, digest(text[max(0, offset-sampled):offset])}
+	before, err := l.part(offset-sampled, offset)
+	first, _, whole := bytes.Cut(bytes.TrimLeft(start, "\n"), []byte{'\n'})
+	if err != nil || !whole || offset <= 0 || int64(len(before)) < min(offset, sampled) {
+		return Mark{}, err
+	}
+	return Mark{digest(first), offset, digest(before)}, nil
 }
 
 func digest(b []byte) string {
@@ -150,15 +162,19 @@ func digest(b []byte) string {
 // Backward shows the entries behind a mark, the newest first, until see fails; all of them where the mark is not of this file as
 // it is. Lines that are no entries are passed over: a crash may have cut the last one off before anything in it was acknowledged.
 func (l *Ledger) Backward(known Mark, see func(Entry) error) error {
-	text, err := l.read()
+	there, err := l.markAt(known.Offset)
 	if err != nil {
 		return err
 	}
 	from := int64(0)
-	if known.Offset > 0 && markAt(text, known.Offset) == known {
+	if there == known {
 		from = known.Offset
 	}
-	for text = text[from:]; len(text) > 0; {
+	text, err := l.part(from, math.MaxInt64)
+	if err != nil {
+		return err
+	}
+	for len(text) > 0 {
 		text = bytes.TrimRight(text, "\n")
 		start := bytes.LastIndexByte(text, '\n') + 1
 		line := text[start:]
@@ -174,11 +190,10 @@ func (l *Ledger) Backward(known Mark, see func(Entry) error) error {
 	return nil
 }
 
-func (l *Ledger) read() ([]byte, error) {
-	text, err := os.ReadFile(l.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+// part reads the bytes from one offset to another, as far as they are there.
+func (l *Ledger) part(from, to int64) ([]byte, error) {
+	from = max(from, 0)
+	text, err := io.ReadAll(io.NewSectionReader(l.file, from, max(to-from, 0)))
 	if err != nil {
 		return nil, fmt.Errorf("reading the ledger of revocations: %w", err)
 	}

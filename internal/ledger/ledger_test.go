@@ -1,9 +1,11 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -176,5 +178,27 @@ func TestWhatCouldNotBeWrittenIsWrittenWithTheNext(t *testing.T) {
 	}
 	if err := l.Backward(m, func(e Entry) error { return fmt.Errorf("%s is behind the end", e.Token) }); err != nil {
 		t.Error(err)
+	}
+}
+
+// What lies before a mark is not read: a ledger only grows, and this is done every hour.
+func TestWhatIsKnownIsNotRead(t *testing.T) {
+	l := open(t)
+	many := strings.Repeat("{\"token\":\"tok_aaaaaaaaaaaa\",\"at\":\"2026-11-27T01:02:03.123456Z\"}\n", 100_000)
+	if err := os.WriteFile(l.path, []byte(many), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	m, err := l.End()
+	if err != nil || m.Offset != int64(len(many)) {
+		t.Fatal(m, err)
+	}
+	if err := l.Backward(m, func(Entry) error { return errors.New("it is known") }); err != nil {
+		t.Error(err)
+	}
+	runtime.ReadMemStats(&after)
+	if read := after.TotalAlloc - before.TotalAlloc; read > 1<<20 {
+		t.Errorf("%d bytes were read of a ledger of %d", read, len(many))
 	}
 }
