@@ -5,6 +5,7 @@ package ledger
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -21,6 +22,7 @@ type Entry struct {
 	Token        string    `json:"token,omitempty"`        // tok_…
 	ProviderKey  string    `json:"provider_key,omitempty"` // key_…
 	Organization string    `json:"organization,omitempty"` // that was deleted
+	Ledger       string    `json:"ledger,omitempty"`       // the first line: no end, but which file this is
 	At           time.Time `json:"at"`
 	// Of a rotation or its end, the value that took the place, when, in microseconds since 1970, which grows with each of a token,
 	// and the token's version with it, which is all that entries before it have. Zero: revoked.
@@ -58,6 +60,14 @@ func Open(path string) (*Ledger, error) {
 	}
 	// The first write begins a line of its own: a crash may have cut the last one off.
 	return &Ledger{path: path, file: f, next: &batch{}, torn: true}, nil
+}
+
+// Begin gives a file without a whole line its first one, by which it can be told from others; false: it has one.
+func (l *Ledger) Begin(now time.Time) (began bool, err error) {
+	if end, err := l.End(); err != nil || end.Ledger != "" {
+		return false, err
+	}
+	return true, l.Append(Entry{Ledger: rand.Text(), At: now})
 }
 
 // Append returns when the entries are durable. What could not be written is written with the next ones.

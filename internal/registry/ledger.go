@@ -38,26 +38,22 @@ func (r *Registry) keepDead(dead []ledger.Entry) {
 var errAsKept = errors.New("as the ledger says")
 
 // Replay ends again what the ledger says has ended and the database, restored from a backup, does not know. It returns how many
-// tokens, keys and organizations it ended.
+// tokens, keys and organizations it ended. It is called before anybody is served.
 //
-// The database keeps up to where this was done; what lies behind is looked at, all of it. Of each, the entry counts that came last,
-// whatever their order in the file: changes that run side by side write them in any. Nothing comes after the end of the whole.
-//
-// It is called before anybody is served; when the log turns out to be another than the one that was followed, since a database can
-// be put back beneath a server; and now and then, so that the next start has little to look at.
+// The database keeps up to where this was done (see KeepLedger); what lies behind is looked at, all of it. Of each, the entry counts
+// that came last, whatever their order in the file: changes that run side by side write them in any. Nothing comes after the end of
+// the whole.
 func (r *Registry) Replay(ctx context.Context) (ended int, err error) {
-	if r.Ledger == nil {
-		return 0, nil
+	now, known, err := r.readLedger(ctx)
+	if err == nil && now.Ledger != "" {
+		ended, _, err = r.replay(ctx, known.Mark)
 	}
-	end, err := r.Ledger.End()
-	if err != nil {
-		return 0, err
-	}
-	known, err := r.knownOf(ctx, end.Ledger)
-	if err != nil {
-		return 0, err
-	}
-	seen := map[string]ledger.Entry{} // the last of each
+	return ended, err
+}
+
+// replay returns the last entry of each as well.
+func (r *Registry) replay(ctx context.Context, known ledger.Mark) (ended int, seen map[string]ledger.Entry, err error) {
+	seen = map[string]ledger.Entry{}
 	err = r.Ledger.Backward(known, func(e ledger.Entry) error {
 		name := e.Token + e.ProviderKey + e.Organization
 		if last, again := seen[name]; again && !after(e, last) {
@@ -80,39 +76,7 @@ func (r *Registry) Replay(ctx context.Context) (ended int, err error) {
 		}
 		return nil
 	})
-	if err != nil || end == known {
-		return ended, err
-	}
-	return ended, r.markLedger(ctx, end)
-}
-
-// knownOf is how far the database knows a ledger.
-func (r *Registry) knownOf(ctx context.Context, name string) (m ledger.Mark, err error) {
-	if name == "" {
-		return m, nil
-	}
-	err = r.Store.View(ctx, "", func(tx *store.Tx) error {
-		text, found, err := tx.Setting(ledgerSetting + name)
-		if err == nil && found {
-			m.Ledger = name
-			if _, err := fmt.Sscanf(text, "%d %s", &m.Offset, &m.Before); err != nil {
-				m = ledger.Mark{} // then all of it is looked at
-			}
-		}
-		return err
-	})
-	return m, err
-}
-
-const ledgerSetting = "ledger_known:"
-
-func (r *Registry) markLedger(ctx context.Context, m ledger.Mark) error {
-	if m.Ledger == "" {
-		return nil
-	}
-	return r.Store.Update(ctx, "", store.ForTokens, func(tx *store.Tx) error {
-		return tx.SetSetting(ledgerSetting+m.Ledger, fmt.Sprintf("%d %s", m.Offset, m.Before))
-	})
+	return ended, seen, err
 }
 
 // after reports whether e is of a later change of the same than last.

@@ -132,10 +132,13 @@ func (w *work) quietFor(p *counterfoil.PreviousValue, seconds int64) error {
 	return nil
 }
 
+// previousUntil is what an event of the end of a grace says to have changed.
+const previousUntil = "previous_valid_until"
+
 // endPrevious ends the value before a token's last rotation, and says so in the log. metadata may be nil.
 func (w *work) endPrevious(t *store.Token, metadata map[string]any) error {
 	var diff changed
-	diff.note("previous_valid_until", t.PreviousUntil.Ptr(), nil)
+	diff.note(previousUntil, t.PreviousUntil.Ptr(), nil)
 	t.PreviousUntil = 1 // past by every transaction's clock, also one that began before this one ends
 	if err := w.tx.UpdateToken(*t); err != nil {
 		return err

@@ -14,13 +14,15 @@ import (
 type house struct {
 	*Registry
 	provider, alpha, beta counterfoil.Organization
+	dir                   string
 	now                   time.Time
 }
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	s, err := store.Open(t.Context(), store.Config{Dir: t.TempDir(), Now: func() time.Time { return h.now }})
+	h.dir = t.TempDir()
+	s, err := store.Open(t.Context(), store.Config{Dir: h.dir, Now: func() time.Time { return h.now }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -120,6 +120,9 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 		server := envoy.New(core.envoy(proxies))
 		l.serve, l.drain = server.Serve, server.Drain
 	}
+	if err := core.beginLedger(ctx); err != nil {
+		return nil, err
+	}
 	core.push()
 	return s, nil
 }

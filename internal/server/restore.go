@@ -2,10 +2,9 @@ package server
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/counterfoil/counterfoil/internal/ledger"
 )
@@ -13,49 +12,76 @@ import (
 // LedgerName is the file in the data directory that says what was ended for good. A backup of the database leaves it out.
 const LedgerName = "revocations.ledger"
 
-func openLedger(dir string) (l *ledger.Ledger, missing bool, err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, false, err
+func (c *Core) openLedger() (err error) {
+	if err := os.MkdirAll(c.Config.Dir, 0o700); err != nil {
+		return err
 	}
-	path := filepath.Join(dir, LedgerName)
-	_, err = os.Stat(path)
-	missing = errors.Is(err, fs.ErrNotExist)
-	l, err = ledger.Open(path)
-	return l, missing, err
+	c.ledger, err = ledger.Open(filepath.Join(c.Config.Dir, LedgerName))
+	return err
 }
 
-// firstReplay is replay before anybody is served. Where there was no ledger it says so.
-func (c *Core) firstReplay(ctx context.Context, missing bool) error {
-	if !missing {
-		return c.replay(ctx)
-	}
-	if ready, err := c.Registry.IsSetUp(ctx); err != nil || !ready {
+// firstReplay is done before anybody is served. Where there is no ledger it says so, at each start until one serves (beginLedger).
+func (c *Core) firstReplay(ctx context.Context) error {
+	end, err := c.ledger.End()
+	if err != nil {
 		return err
+	}
+	if end.Ledger != "" {
+		return c.replay(ctx, c.Registry.Replay)
+	}
+	ready, err := c.Registry.IsSetUp(ctx)
+	if err != nil {
+		return err
+	}
+	if !ready {
+		return c.beginLedger(ctx)
 	}
 	c.Config.Logger.Warn("there was no ledger of revocations beside a database in use; if the database comes from a backup, tokens revoked since are good again",
 		"file", filepath.Join(c.Config.Dir, LedgerName))
 	return nil
 }
 
+// beginLedger begins a ledger where there is none, in step with the database.
+func (c *Core) beginLedger(ctx context.Context) error {
+	began, err := c.ledger.Begin(c.Config.Now())
+	if err != nil || !began {
+		return err
+	}
+	return c.replay(ctx, c.Registry.KeepLedger)
+}
+
 // replay brings a database that may come from a backup in step with the ledger.
-func (c *Core) replay(ctx context.Context) error {
-	ended, err := c.Registry.Replay(ctx)
+func (c *Core) replay(ctx context.Context, with func(context.Context) (int, error)) error {
+	ended, err := with(ctx)
 	if ended > 0 {
 		c.Config.Logger.Warn("the database is older than the ledger of revocations, as after a restore: what had ended since was ended again", "tokens_keys_and_organizations", ended)
 	}
 	return err
 }
 
-// replayInEpoch replays once in each epoch after the given one: it began because the log is not the one that was followed, as when
-// the database was put back beneath this process, or a standby took over that lacked the end; or because this node was far behind.
-func (c *Core) replayInEpoch(ctx context.Context, last *uint64) error {
-	epoch, alive := c.Store.Alive()
-	if epoch == *last || !alive {
-		return nil
+// keepLedger keeps the database and the ledger in step: at once, hourly, and once in each epoch after the given one. That began
+// because the log is not the one that was followed, as when the database was put back beneath this process, or a standby took over
+// that lacked the end; or because this node was far behind.
+func (c *Core) keepLedger(epoch uint64) {
+	second, hour := time.NewTicker(time.Second), time.NewTicker(time.Hour)
+	defer second.Stop()
+	defer hour.Stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	c.done.Go(func() { <-c.quit; cancel() }) // Close goes on with it
+	for due := true; ctx.Err() == nil; {
+		if now, alive := c.Store.Alive(); alive && (due || now != epoch) {
+			due = false
+			if err := c.replay(ctx, c.Registry.KeepLedger); err == nil {
+				epoch = now
+			} else if ctx.Err() == nil {
+				c.Config.Logger.Warn("comparing the database with the ledger of revocations; it is tried again", "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-second.C:
+		case <-hour.C:
+			due = true
+		}
 	}
-	err := c.replay(ctx)
-	if err == nil {
-		*last = epoch
-	}
-	return err
 }

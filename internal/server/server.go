@@ -157,8 +157,7 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 		return nil, err
 	}
 	core.keys = keys
-	missing := false
-	if core.ledger, missing, err = openLedger(c.Dir); err != nil {
+	if err := core.openLedger(); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -195,10 +194,12 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 		core.Verifier.Close()
 		return nil, err
 	}
-	if err := core.firstReplay(ctx, missing); err != nil {
+	epoch, _ := core.Store.Alive()
+	if err := core.firstReplay(ctx); err != nil {
 		core.Verifier.Close()
 		return nil, err
 	}
+	core.done.Go(func() { core.keepLedger(epoch) })
 	core.done.Go(core.tick)
 	core.done.Go(core.tend)
 	return core, nil
@@ -218,10 +219,11 @@ func (c *Core) Close() error {
 	c.outgoing.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if err := c.replay(ctx); err != nil {
+	err := c.Registry.Tick(ctx) // first: the rest may take all the time
+	if err := c.replay(ctx, c.Registry.KeepLedger); err != nil {
 		c.Config.Logger.Warn("comparing the database with the ledger of revocations; the next start looks at more of it", "error", err)
 	}
-	return errors.Join(c.Registry.Tick(ctx), c.ledger.Close(), c.Store.Close())
+	return errors.Join(err, c.ledger.Close(), c.Store.Close())
 }
 
 // tick does what waits, about once a second.
@@ -231,7 +233,6 @@ func (c *Core) tick() {
 	defer hour.Stop()
 	ctx := context.Background()
 	collector := newCollector()
-	epoch, _ := c.Store.Alive()
 	for {
 		var err error
 		select {
@@ -239,9 +240,9 @@ func (c *Core) tick() {
 			return
 		case <-second.C:
 			collector.pace()
-			err = errors.Join(c.Registry.Tick(ctx), c.awaitSetUp(ctx), c.replayInEpoch(ctx, &epoch))
+			err = errors.Join(c.Registry.Tick(ctx), c.awaitSetUp(ctx))
 		case <-hour.C:
-			err = errors.Join(c.Store.PruneAnswers(ctx), c.Store.PruneSessions(ctx), c.replay(ctx))
+			err = errors.Join(c.Store.PruneAnswers(ctx), c.Store.PruneSessions(ctx))
 		}
 		if err != nil {
 			c.Config.Logger.Warn("housekeeping; it is tried again", "error", err)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"database/sql"
 
@@ -110,6 +111,33 @@ func (s *Store) Follow(ctx context.Context, number int64, limit int) ([]counterf
 		return err
 	})
 	return out, err
+}
+
+// FollowActions shows the entries behind number, as far as through, that have one of some actions, in order, until see fails. It
+// crosses organizations: it serves the ledger of what ended, which is one.
+func (s *Store) FollowActions(ctx context.Context, number, through int64, actions []string, see func([]counterfoil.Event) error) error {
+	const stretch = 10_000 // entries that one transaction looks at
+	in := strings.Repeat(",?", len(actions))[1:]
+	for ; number < through; number += stretch {
+		args := []any{number, min(number+stretch, through)}
+		for _, a := range actions {
+			args = append(args, a)
+		}
+		w := where{}
+		w.add("seq > ? AND seq <= ? AND action IN ("+in+")", args...)
+		var events []counterfoil.Event
+		err := s.engine.view(ctx, func(q querier) (err error) {
+			events, err = scanEvents(q, "SELECT seq, body, hash FROM events WHERE "+w.sql()+" ORDER BY seq", w.args...)
+			return err
+		})
+		if err == nil && len(events) > 0 {
+			err = see(events)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func scanEvents(q querier, query string, args ...any) ([]counterfoil.Event, error) {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -213,4 +214,34 @@ func sameEvent(a, b counterfoil.Event) bool {
 	x, errX := eventBody(&a)
 	y, errY := eventBody(&b)
 	return errX == nil && errY == nil && x == y && a.Number == b.Number && string(a.Hash) == string(b.Hash)
+}
+
+// TestFollowActions: what has one of some actions is shown, from one entry to another, whosever it is.
+func TestFollowActions(t *testing.T) {
+	each(t, func(t *testing.T, config Config) {
+		s := open(t, config)
+		for i, action := range []string{"a", "b", "c", "a", "b", "c"} {
+			s.write(t, fmt.Sprint("org_", i), func(tx *Tx) error {
+				tx.Append(counterfoil.Event{Type: "t", Action: action})
+				return nil
+			})
+		}
+		var got []string
+		see := func(events []counterfoil.Event) error {
+			for _, e := range events {
+				got = append(got, fmt.Sprint(e.Number, e.Action, e.OrganizationID))
+			}
+			return nil
+		}
+		if err := s.FollowActions(t.Context(), 1, 5, []string{"a", "b"}, see); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"2borg_1", "4aorg_3", "5borg_4"}; !slices.Equal(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+		failed := errors.New("enough")
+		if err := s.FollowActions(t.Context(), 0, 6, []string{"a"}, func([]counterfoil.Event) error { return failed }); err != failed {
+			t.Error(err)
+		}
+	})
 }

@@ -1,0 +1,108 @@
+package registry
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/internal/ledger"
+)
+
+// withLedger gives a registry a ledger of its own, in step with the database, and returns the path of its file.
+func withLedger(t *testing.T, r *Registry) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ledger")
+	var err error
+	if r.Ledger, err = ledger.Open(path); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Ledger.Close() })
+	if _, err := r.Ledger.Begin(r.Store.Now().Time()); err != nil {
+		t.Fatal(err)
+	}
+	keepLedger(t, r, 0)
+	return path
+}
+
+func keepLedger(t *testing.T, r *Registry, want int) {
+	t.Helper()
+	if ended, err := r.KeepLedger(t.Context()); err != nil || ended != want {
+		t.Errorf("the replay ended %d, %v, want %d", ended, err, want)
+	}
+}
+
+func mentions(t *testing.T, path, id string) int {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Count(string(text), id)
+}
+
+// TestLedgerFollowsTheLog: a ledger has what other nodes ended, and nothing twice; of what an organization writes into the log
+// itself it takes the truth alone.
+func TestLedgerFollowsTheLog(t *testing.T) {
+	h := newHouse(t)
+	other := New(h.Config)
+	ours, theirs := withLedger(t, h.Registry), withLedger(t, other)
+	if _, err := other.DeleteOrganization(t.Context(), Operator(), h.alpha.ID); err != nil {
+		t.Fatal(err)
+	}
+	_, err := h.do(t.Context(), Operator(), h.provider.ID, OpApplyCatalogue, func(w *work) error {
+		w.record("organization", "organization_deleted", counterfoil.Target{Kind: "organization", ID: h.beta.ID}, nil)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		keepLedger(t, h.Registry, 0)
+		keepLedger(t, other, 0)
+	}
+	for path, who := range map[string]string{ours: "the other node's", theirs: "its own"} {
+		if n := mentions(t, path, h.alpha.ID); n != 1 {
+			t.Errorf("of %s deletion there are %d lines, want 1", who, n)
+		}
+		if mentions(t, path, h.beta.ID) != 0 {
+			t.Error("what did not end is said to have")
+		}
+	}
+}
+
+// TestLogIsReplacedDuringAReplay: what was compared with one database is not kept as compared by another, which was put in its place
+// meanwhile.
+func TestLogIsReplacedDuringAReplay(t *testing.T) {
+	h := newHouse(t)
+	withLedger(t, h.Registry)
+	for _, org := range []string{h.beta.ID, h.alpha.ID} { // the newest is looked at first
+		if _, err := h.DeleteOrganization(t.Context(), Operator(), org); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db, err := sql.Open("sqlite", filepath.Join(h.dir, "counterfoil.db")+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	revive := func(org string) {
+		if _, err := db.Exec("UPDATE organizations SET deleted_at=0, status='active', version=version+100 WHERE id=$1", org); err != nil {
+			t.Error(err)
+		}
+	}
+	revive(h.beta.ID)
+	h.Applied = func(*counterfoil.Event) {
+		h.Applied = func(*counterfoil.Event) {}
+		revive(h.alpha.ID)
+		if _, err := db.Exec("UPDATE events SET hash=x'00'"); err != nil {
+			t.Error(err)
+		}
+	}
+	if ended, err := h.KeepLedger(t.Context()); err == nil || ended != 1 {
+		t.Errorf("it ended %d, %v, want 1 and that the log is another", ended, err)
+	}
+	keepLedger(t, h.Registry, 1)
+}
