@@ -111,9 +111,14 @@ func (r *Registry) endAgain(ctx context.Context, org string, op *Operation, fn f
 
 const restored = "revoked before the database was restored from a backup"
 
-// endToken makes a token what the ledger says. One that the database does not have at all is as dead as can be.
+// endToken makes a token what the ledger says. One that the database does not have at all is as dead as can be, and so is one that
+// nobody can read: it keeps no server from starting.
 func (r *Registry) endToken(ctx context.Context, e ledger.Entry) error {
 	t, found, err := r.Store.LookUp(ctx, e.Token)
+	if errors.Is(err, store.ErrDamaged) {
+		r.Logger.Warn("a token that has ended by the ledger of revocations cannot be read, and opens nothing", "error", err)
+		return errAsKept
+	}
 	if err != nil {
 		return err
 	}

@@ -120,6 +120,9 @@ func (r *Registry) endOf(ctx context.Context, event *counterfoil.Event) (e ledge
 		switch kind, _, _ := strings.Cut(id, "_"); kind {
 		case "tok":
 			t, _, err := tx.Credential(id)
+			if errors.Is(err, store.ErrDamaged) {
+				return nil
+			}
 			switch {
 			case t.RevokedAt != 0:
 				e = ledger.Entry{Token: id, At: t.RevokedAt.Time()}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/ledger"
+	"github.com/counterfoil/counterfoil/internal/store"
 )
 
 // withLedger gives a registry a ledger of its own, in step with the database, and returns the path of its file.
@@ -70,6 +71,40 @@ func TestLedgerFollowsTheLog(t *testing.T) {
 		if mentions(t, path, h.beta.ID) != 0 {
 			t.Error("what did not end is said to have")
 		}
+	}
+}
+
+// TestReplayPassesADamagedToken: a row that nobody can read, and that opens nothing, keeps no other token alive and no server from
+// starting.
+func TestReplayPassesADamagedToken(t *testing.T) {
+	h := newHouse(t)
+	withLedger(t, h.Registry)
+	ids := []string{"tok_damagedtoken", "tok_revivedtoken"}
+	err := h.Store.Update(t.Context(), h.alpha.ID, store.ForTokens, func(tx *store.Tx) error {
+		for _, id := range ids {
+			if err := tx.InsertToken(store.Token{ID: id, Kind: counterfoil.KindOrganization, Name: id, KeyID: 1}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Ledger.Append(ledger.Entry{Token: ids[1], At: h.now}, ledger.Entry{Token: ids[0], At: h.now}); err != nil { // the newest is looked at first
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(h.dir, "counterfoil.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("UPDATE tokens SET digest=x'00' WHERE id=$1", ids[0]); err != nil {
+		t.Fatal(err)
+	}
+	keepLedger(t, h.Registry, 1)
+	if revived, _, err := h.Store.LookUp(t.Context(), ids[1]); err != nil || revived.RevokedAt == 0 {
+		t.Errorf("a revoked token is good again (%v)", err)
 	}
 }
 

@@ -24,6 +24,9 @@ import (
 // ErrTaken says that a unique name, slug or e-mail is in use already.
 var ErrTaken = errors.New("already taken")
 
+// ErrDamaged says that a row holds what nobody wrote: it opens nothing.
+var ErrDamaged = errors.New("damaged")
+
 // ErrStale says that a row has another version than the caller expected.
 var ErrStale = errors.New("version mismatch")
 

@@ -61,7 +61,7 @@ func scanToken(r scanner, extra ...any) (Token, error) {
 		return t, err
 	}
 	if len(digest) != len(t.Digest) || (t.PreviousKeyID != 0 && len(previous) != len(t.Previous)) {
-		return t, fmt.Errorf("token %s is damaged", t.ID)
+		return t, fmt.Errorf("token %s: %w", t.ID, ErrDamaged)
 	}
 	copy(t.Digest[:], digest)
 	copy(t.Previous[:], previous)
