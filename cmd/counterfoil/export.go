@@ -64,8 +64,8 @@ func (c *exportShowCmd) Run(ctx context.Context, s *session) error {
 type exportSetCmd struct {
 	remote             `embed:""`
 	inOrganization     `embed:""`
-	Collector          *string `placeholder:"URL" help:"Where it is reached, such as https://splunk.example.com:8088."`
-	CollectorTokenFile string  `placeholder:"FILE" help:"A file that holds its token; - for stdin. It is kept encrypted and never shown."`
+	Collector          *string `member:"url" placeholder:"URL" help:"Where it is reached, such as https://splunk.example.com:8088."`
+	CollectorTokenFile string  `member:"token" placeholder:"FILE" help:"A file that holds its token; - for stdin. It is kept encrypted and never shown."`
 	Index              *string `placeholder:"INDEX" help:"Empty: the token's default."`
 	Source             *string `placeholder:"SOURCE" help:"Default counterfoil."`
 	Sourcetype         *string `placeholder:"TYPE" help:"Default counterfoil:activity."`

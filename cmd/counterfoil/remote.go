@@ -173,7 +173,7 @@ func (s *session) explained(parsed *kong.Context, err error) error {
 	var answered *client.Error
 	switch {
 	case !errors.As(err, &refused):
-		if errors.Is(err, syscall.ECONNREFUSED) {
+		if s.api != nil && errors.Is(err, syscall.ECONNREFUSED) {
 			return fmt.Errorf("%w\nIs the server running there? Name another with --url or COUNTERFOIL_URL", err)
 		}
 		return err
@@ -202,7 +202,8 @@ func (s *session) explained(parsed *kong.Context, err error) error {
 }
 
 // flagOf names the flag that gave what a pointer into the request's body (RFC 6901) points at; the pointer itself where there
-// is none, or parsed is nil.
+// is none, or parsed is nil. A flag that is not called as its member has the tag member. Those of the server give none: --url
+// is no member url.
 func flagOf(parsed *kong.Context, pointer string) string {
 	member, _, _ := strings.Cut(strings.TrimPrefix(pointer, "/"), "/")
 	name := strings.ReplaceAll(member, "_", "-")
@@ -210,6 +211,12 @@ func flagOf(parsed *kong.Context, pointer string) string {
 		return pointer
 	}
 	for _, f := range parsed.Flags() {
+		if f.Group != nil && f.Group.Key == "server" {
+			continue
+		}
+		if f.Tag.Get("member") == member {
+			return "--" + f.Name
+		}
 		for _, end := range []string{"", "s", "-in", "-at", "-seconds"} { // permissions, expires_in, grace_seconds
 			if f.Name+end == name {
 				return "--" + f.Name

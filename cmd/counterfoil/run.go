@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/counterfoil/counterfoil/client"
+	"github.com/counterfoil/counterfoil/internal/server"
 )
 
 // Exit statuses.
@@ -185,7 +186,7 @@ func (s *session) report(parsed *kong.Context, err error) int {
 		return done
 	case errors.Is(err, errRefused):
 		return failed
-	case errors.As(err, new(usageError)):
+	case errors.As(err, new(usageError)), errors.As(err, new(server.SettingError)):
 		s.say("counterfoil: %v", err)
 		if parsed != nil {
 			s.say("%s", usage(parsed))

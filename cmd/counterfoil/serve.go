@@ -68,10 +68,10 @@ func (c *serveCmd) serve(ctx context.Context, s *session, ready func(context.Con
 
 	config, err := c.config(logger)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	if config.Tracer, err = tracing.Open(ctx, config.Version, logger); err != nil {
-		return err
+		return usageError{err} // of the environment's variables: nothing is sent yet
 	}
 	defer flush(config.Tracer, logger)
 	running, err := server.Start(ctx, config)

@@ -84,7 +84,7 @@ type webhookCreateCmd struct {
 	remote         `embed:""`
 	inOrganization `embed:""`
 	Name           string   `required:"" placeholder:"NAME" help:"What people will know it by."`
-	To             string   `required:"" placeholder:"URL" help:"Where events are sent."`
+	To             string   `required:"" member:"url" placeholder:"URL" help:"Where events are sent."`
 	Types          []string `name:"type" placeholder:"TYPE" help:"What is sent: a type such as tokens, or one action such as tokens/token_revoked; repeat it, or separate by commas. Default: every event."`
 	once           `embed:""`
 	outFile        `embed:""`
@@ -167,7 +167,7 @@ func (c *webhookShowCmd) Run(ctx context.Context, s *session) error {
 type webhookEditCmd struct {
 	onWebhook `embed:""`
 	Name      *string   `placeholder:"NAME" help:"Another name."`
-	To        *string   `placeholder:"URL" help:"Another address."`
+	To        *string   `member:"url" placeholder:"URL" help:"Another address."`
 	Types     *[]string `name:"type" placeholder:"TYPE" help:"What is sent from now on, all of it; an empty one: every event."`
 	Enable    bool      `xor:"state" help:"Go on sending, with what comes now and what waits."`
 	Disable   bool      `xor:"state" help:"Send nothing until it is enabled."`

@@ -42,17 +42,17 @@ func (c *Core) newIdentity(url string) (*identity.Identity, error) {
 	seen := map[string]bool{}
 	for _, p := range conf.OIDC {
 		if err := p.Check(); err != nil {
-			return nil, err
+			return nil, SettingError{err}
 		}
 		if seen[p.Name] {
-			return nil, fmt.Errorf("two identity providers are called %q", p.Name)
+			return nil, SettingError{fmt.Errorf("two identity providers are called %q", p.Name)}
 		}
 		seen[p.Name] = true
 	}
 	if c.Config.SignIn.Mail.Server != "" {
 		var err error
 		if conf.Mail, err = mail.New(c.Config.SignIn.Mail); err != nil {
-			return nil, err
+			return nil, SettingError{err}
 		}
 	}
 	return identity.New(conf), nil

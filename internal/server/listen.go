@@ -42,7 +42,11 @@ func (l *listener) http(s *http.Server) {
 // Start opens the service and its listeners. Serve runs them.
 func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	if err := c.defaults(); err != nil {
-		return nil, err
+		return nil, SettingError{err}
+	}
+	proxies, err := web.ParseProxies(c.TrustedProxies)
+	if err != nil {
+		return nil, SettingError{fmt.Errorf("trusted_proxies: %w", err)}
 	}
 	core, err := Open(ctx, c)
 	if err != nil {
@@ -70,10 +74,6 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	} else if applied {
 		core.Config.Logger.Info("catalogue applied", "file", core.CataloguePath())
 	}
-	proxies, err := web.ParseProxies(c.TrustedProxies)
-	if err != nil {
-		return nil, fmt.Errorf("trusted proxies: %w", err)
-	}
 	a, err := api.New(api.Config{Registry: core.Registry, Verifier: core.Verifier, Proxies: proxies, Logger: core.Config.Logger, Version: core.Config.Version, Tracer: core.Config.Tracer, Checked: core.metrics.checked, ActivityRate: core.Config.ActivityRate})
 	if err != nil {
 		return nil, err
@@ -93,8 +93,8 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	core.notify()
 	pages, err := console.New(console.Config{Registry: core.Registry, Identity: core.Identity, Proxies: proxies, Logger: core.Config.Logger, Tracer: core.Config.Tracer, Mask: core.Verifier.Masked,
 		URL: core.Registry.ConsoleURL, Name: core.Config.SignIn.Product, Accent: core.Config.SignIn.Color, Logo: core.Config.SignIn.Logo})
-	if err != nil {
-		return nil, err
+	if err != nil { // a colour or a logo that is none
+		return nil, SettingError{err}
 	}
 	shown, err := pages.Handler()
 	if err != nil {
@@ -135,7 +135,11 @@ func (c *Core) envoy(proxies web.Proxies) envoy.Config {
 func (s *Server) listen(address string) (*listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listening: %w", err)
+		err = fmt.Errorf("listening: %w", err)
+		if errors.As(err, new(*net.AddrError)) { // it is no address at all
+			err = SettingError{err}
+		}
+		return nil, err
 	}
 	made := &listener{Listener: l}
 	s.listeners = append(s.listeners, made)

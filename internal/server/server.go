@@ -71,6 +71,14 @@ type DataCenter struct {
 	URL    string `yaml:"url"`
 }
 
+// SettingError says what is wrong with a setting: whoever starts this has to give another.
+type SettingError struct{ Err error }
+
+func (e SettingError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e SettingError) Unwrap() error { return e.Err }
+
 func (c *Config) defaults() error {
 	set := func(to *string, value string) {
 		if *to == "" {
@@ -136,11 +144,11 @@ type Core struct {
 // Open opens the database and everything that stands on it. Close it.
 func Open(ctx context.Context, c Config) (_ *Core, err error) {
 	if err := c.defaults(); err != nil {
-		return nil, err
+		return nil, SettingError{err}
 	}
 	allow, err := outgoing.ParseAllow(c.OutgoingAllow)
 	if err != nil {
-		return nil, fmt.Errorf("outgoing_allow: %w", err)
+		return nil, SettingError{fmt.Errorf("outgoing_allow: %w", err)}
 	}
 	core := &Core{Config: c, quit: make(chan struct{}), applied: newApplied(), outgoing: outgoing.New(outgoing.Config{Allow: allow})}
 	propagated := func(took time.Duration) { core.applied.Observe(took.Seconds()) }
