@@ -157,11 +157,10 @@ func (c *call) beginChanges() error {
 		return web.RetryIn(counterfoil.Refuse(counterfoil.CodeRateLimited, "Too many streams are open. Try again later."), changesBeat)
 	}
 	defer c.fed.leave()
-	ctx := c.r.Context()
 	if given {
-		err = c.Registry.SameLog(ctx, c.caller, number, hash)
+		err = c.Registry.SameLog(c.r.Context(), c.caller, number, hash)
 	} else {
-		number, hash, err = c.Registry.LogEnd(ctx, c.caller)
+		number, hash, err = c.Registry.LogEnd(c.r.Context(), c.caller)
 	}
 	if err != nil {
 		return err
@@ -176,18 +175,11 @@ func (c *call) beginChanges() error {
 		if !c.send(page.frame) {
 			return nil
 		}
-		if !page.more {
-			select {
-			case <-added:
-			case <-time.After(changesBeat - feedFresh): // what is read then may be older by as much
-			case <-ctx.Done():
-				return nil
-			case <-c.draining:
-				return nil
-			}
+		if _, on := c.pause(page.more, added, changesBeat-feedFresh); !on { // what is read then may be older by as much
+			return nil
 		}
 		if added, page, err = c.nextPage(page.Number, page.Hash); err != nil {
-			c.send(lastFrame(err))
+			c.sendLast(err)
 			return nil
 		}
 	}

@@ -240,25 +240,40 @@ func (c *call) beginStream() error {
 		if !c.send(frames(page)) {
 			return nil
 		}
-		if !page.More {
-			select {
-			case <-added:
-			case <-time.After(streamBeat):
-				if !c.send([]byte(": still here\nid: " + *page.NextCursor + "\n\n")) {
-					return nil
-				}
-			case <-c.r.Context().Done():
-				return nil
-			case <-c.draining:
-				return nil
-			}
+		quiet, on := c.pause(page.More, added, streamBeat)
+		if !on || quiet && !c.send([]byte(": still here\nid: "+*page.NextCursor+"\n\n")) {
+			return nil
 		}
 		q.Cursor, added = *page.NextCursor, c.Registry.Watch(org)
 		if page, err = c.Registry.Events(c.r.Context(), c.caller, org, q); err != nil {
-			c.send(lastFrame(err))
+			c.sendLast(err)
 			return nil
 		}
 	}
+}
+
+// pause waits until a stream has more to send: at once, when added is closed, or after quiet time. Then on is true, else the
+// stream is to end.
+func (c *call) pause(more bool, added <-chan struct{}, beat time.Duration) (quiet, on bool) {
+	select {
+	case <-c.r.Context().Done():
+		return false, false
+	case <-c.draining:
+		return false, false
+	default:
+	}
+	if more {
+		return false, true
+	}
+	select {
+	case <-added:
+		return false, true
+	case <-time.After(beat):
+		return true, true
+	case <-c.r.Context().Done():
+	case <-c.draining:
+	}
+	return false, false
 }
 
 // send reports whether the client still takes what it is sent.
@@ -282,9 +297,9 @@ func frames(page counterfoil.EventPage) (b []byte) {
 	return b
 }
 
-// lastFrame says why a stream ends: its token is not good any more, or the system failed.
-func lastFrame(err error) []byte {
-	p := web.NewProblem(err)
+// sendLast says why a stream ends: its token is not good any more, or the system failed.
+func (c *call) sendLast(err error) {
+	p := web.Describe(c.w, c.r, err)
 	raw, _ := json.Marshal(map[string]any{"code": p.Code, "detail": p.Detail}) // strings alone
-	return append(append([]byte("event: problem\ndata: "), raw...), "\n\n"...)
+	c.send(append(append([]byte("event: problem\ndata: "), raw...), "\n\n"...))
 }

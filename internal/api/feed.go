@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -65,7 +67,7 @@ func (f *feed) page(ctx context.Context, added <-chan struct{}, number int64, ha
 
 func (f *feed) fill(ctx context.Context, r *feedRead) {
 	defer close(r.done)
-	r.page, r.err = f.read(ctx, r.number, []byte(r.hash))
+	r.page, r.err = f.guarded(ctx, r.number, []byte(r.hash))
 	if r.err == nil {
 		return
 	}
@@ -74,6 +76,16 @@ func (f *feed) fill(ctx context.Context, r *feedRead) {
 	if f.last == r { // who asks next may be luckier
 		f.last = nil
 	}
+}
+
+// guarded is read, of which a panic is an error: each stream ends with it, and not the process.
+func (f *feed) guarded(ctx context.Context, number int64, hash []byte) (page feedPage, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in a reading of the log: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return f.read(ctx, number, hash)
 }
 
 // readFeed reads a page of the log. Who may follow it is up to whoever passes it on.

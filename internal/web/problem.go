@@ -115,22 +115,24 @@ func (p *ProblemDetails) challenge() string {
 	return ""
 }
 
-// WriteProblem answers r with err as a problem. What the client is not told (the text of an unknown error) goes to the
-// request's log instead.
-func WriteProblem(w http.ResponseWriter, r *http.Request, err error) {
+// Describe is NewProblem for the request that w answers. What the client is not told (the text of an unknown error) goes to
+// the request's log instead.
+func Describe(w http.ResponseWriter, r *http.Request, err error) *ProblemDetails {
 	p := NewProblem(err)
 	if p.Status >= http.StatusInternalServerError {
 		logFailure(w, r, err)
 	}
-	writeDetails(w, p)
+	return p
+}
+
+// WriteProblem answers r with err as a problem, as Describe has it.
+func WriteProblem(w http.ResponseWriter, r *http.Request, err error) {
+	writeDetails(w, Describe(w, r, err))
 }
 
 // WriteProblemAs is WriteProblem under another status, for callers that understand a few only. The code stays.
 func WriteProblemAs(w http.ResponseWriter, r *http.Request, err error, status int) {
-	p := NewProblem(err)
-	if p.Status >= http.StatusInternalServerError {
-		logFailure(w, r, err)
-	}
+	p := Describe(w, r, err)
 	p.Status = status
 	writeDetails(w, p)
 }
