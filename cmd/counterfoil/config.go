@@ -52,7 +52,7 @@ type service struct {
 	AdminListen           string        `setting:"" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address of /healthz, /readyz and /metrics; - for none. Default 127.0.0.1:8081."`
 	EnvoyListen           string        `setting:"" placeholder:"ADDR" help:"Address of Envoy's external authorization, gRPC. For Envoy alone: it is believed about clients' addresses. Default none."`
 	PublicURL             string        `setting:"" placeholder:"URL" help:"Where clients reach the API, if not at the address it listens on."`
-	TrustedProxies        []string      `setting:"" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed."`
+	TrustedProxies        []string      `setting:"" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed. Never a network from which clients come: they could choose their address."`
 	OutgoingAllow         []string      `setting:"" placeholder:"CIDR" help:"Addresses beside public ones that customers may have called: collectors, webhooks. Only these by http://."`
 	Lease                 time.Duration `setting:"" default:"2s" placeholder:"DURATION" help:"On PostgreSQL, how long a node trusts what it remembers after it last heard from the log: 500ms to 10s. A revocation waits for a node that is gone for as long. Default 2s."`
 	DrainDelay            time.Duration `setting:"" default:"5s" placeholder:"DURATION" help:"On PostgreSQL, how long a node that gets SIGTERM says on /readyz that it is not ready, and still answers, before it stops. Default 5s."`

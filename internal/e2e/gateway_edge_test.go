@@ -11,38 +11,55 @@ import (
 	"github.com/counterfoil/counterfoil"
 )
 
-// An IP filter sees the client's own address, and believes no header of the client's.
+// An IP filter sees the client's own address, and believes no header of the client's: not even where clients come from a network
+// that Counterfoil believes. It believes a proxy before nginx where nginx is told of that one.
 func TestGatewayIPFilter(t *testing.T) {
 	t.Parallel()
-	g := startGateway(t)
-	filter, err := g.system().CreateIPFilter(t.Context(), g.Organization.ID, counterfoil.IPFilterDraft{Name: "office", Rules: "allow 127.0.0.2\nallow 192.0.2.0/24\ndeny all"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	made := g.create(t, counterfoil.Draft{Permissions: []string{"devices:read"}, IPFilter: filter.ID})
-	for _, test := range []struct {
+	type row struct {
 		from, forwarded string
 		status          int
-	}{
+	}
+	always := []row{
 		{"127.0.0.2", "", 200},
+		{"127.0.0.2", "10.0.0.1", 200},
 		{"127.0.0.3", "", 403},
 		{"127.0.0.3", "127.0.0.2", 403},
+		{"127.0.0.3", "192.0.2.7", 403},
 		{"127.0.0.3", "192.0.2.1, 127.0.0.2, 127.0.0.1", 403},
-		{"127.0.0.2", "10.0.0.1", 200},
-		{"127.0.0.1", "192.0.2.9", 200}, // a trusted proxy before nginx
-		{"127.0.0.1", "192.0.2.9, 10.0.0.1", 403},
-		{"127.0.0.1", "nonsense", 403},
 		{"127.0.0.1", "", 403},
+		{"127.0.0.1", "nonsense", 403},
+		{"127.0.0.1", "192.0.2.9, 10.0.0.1", 403},
+	}
+	proxy := map[string]string{"# set_real_ip_from 192.0.2.1;": "set_real_ip_from 127.0.0.1;", "# real_ip_header": "real_ip_header", "# real_ip_recursive": "real_ip_recursive"}
+	for _, test := range []struct {
+		name, trusted string
+		changes       map[string]string
+		rows          []row
+	}{
+		{"nginx alone", "127.0.0.1", nil, []row{{"127.0.0.1", "192.0.2.9", 403}}},
+		{"a network of clients", "127.0.0.0/8", nil, []row{{"127.0.0.1", "192.0.2.9", 403}}},
+		{"a proxy before nginx", "127.0.0.1", proxy, []row{{"127.0.0.1", "192.0.2.9", 200}, {"127.0.0.1", "10.0.0.1, 192.0.2.9, 127.0.0.1", 200}}},
 	} {
-		headers := []string{bearer(made.Secret)}
-		if test.forwarded != "" {
-			headers = append(headers, "X-Forwarded-For: "+test.forwarded, "X-Real-IP: 127.0.0.2", "Forwarded: for=127.0.0.2")
-		}
-		r := g.send(t, request{line: "GET /api/devices/7", headers: headers, from: test.from})
-		code := map[int]counterfoil.Code{403: counterfoil.CodeIPNotAllowed}[test.status]
-		if r.StatusCode != test.status || r.code() != code {
-			t.Errorf("from %s forwarded %q: %d %q, want %d", test.from, test.forwarded, r.StatusCode, r.code(), test.status)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			g := startGatewayAs(t, test.trusted, test.changes)
+			filter, err := g.system().CreateIPFilter(t.Context(), g.Organization.ID, counterfoil.IPFilterDraft{Name: "office", Rules: "allow 127.0.0.2\nallow 192.0.2.0/24\ndeny all"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			made := g.create(t, counterfoil.Draft{Permissions: []string{"devices:read"}, IPFilter: filter.ID})
+			for _, row := range slices.Concat(always, test.rows) {
+				headers := []string{bearer(made.Secret)}
+				if row.forwarded != "" {
+					headers = append(headers, "X-Forwarded-For: "+row.forwarded, "X-Real-IP: 127.0.0.2", "Forwarded: for=127.0.0.2")
+				}
+				r := g.send(t, request{line: "GET /api/devices/7", headers: headers, from: row.from})
+				code := map[int]counterfoil.Code{403: counterfoil.CodeIPNotAllowed}[row.status]
+				if r.StatusCode != row.status || r.code() != code {
+					t.Errorf("from %s forwarded %q: %d %q, want %d", row.from, row.forwarded, r.StatusCode, r.code(), row.status)
+				}
+			}
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -21,20 +22,25 @@ type gateway struct {
 	address  string
 }
 
-func startGateway(t testing.TB) *gateway {
+func startGateway(t testing.TB) *gateway { t.Helper(); return startGatewayAs(t, "127.0.0.1", nil) }
+
+// startGatewayAs starts one whose Counterfoil believes these proxies, and changes the example further.
+func startGatewayAs(t testing.TB, proxies string, changes map[string]string) *gateway {
 	t.Helper()
-	g := &gateway{instance: serveNew(t, "", "--trusted-proxies", "127.0.0.1"), upstream: startUpstream(t)}
+	g := &gateway{instance: serveNew(t, "", "--trusted-proxies", proxies), upstream: startUpstream(t)}
 	text, err := os.ReadFile("../../examples/nginx.conf")
 	if err != nil {
 		t.Fatal(err)
 	}
 	base := nginxtest.Start(t, func(port int, _ string) string {
 		conf := string(text)
-		for from, to := range map[string]string{
+		all := map[string]string{
 			"listen 80;":             fmt.Sprintf("listen 127.0.0.1:%d;", port),
 			"server 127.0.0.1:8080;": "server " + g.instance.address + ";",
 			"server 127.0.0.1:9000;": "server " + g.upstream.address() + ";",
-		} {
+		}
+		maps.Copy(all, changes)
+		for from, to := range all {
 			if strings.Count(conf, from) != 1 {
 				t.Fatalf("examples/nginx.conf has %q %d times", from, strings.Count(conf, from))
 			}

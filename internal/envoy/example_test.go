@@ -15,7 +15,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// The example is a configuration by Envoy's published types and their rules, and lets nobody in when there is nobody to ask.
+// The example is a configuration by Envoy's published types and their rules, and lets nobody in when there is nobody to ask. The
+// client does not name its own address.
 func TestExample(t *testing.T) {
 	text, err := os.ReadFile("../../examples/envoy.yaml")
 	if err != nil {
@@ -55,5 +56,13 @@ func TestExample(t *testing.T) {
 	unpack(new(extauthzv3.ExtAuthzPerRoute), m.GetRouteConfig().GetVirtualHosts()[0].GetRoutes()[0].GetTypedPerFilterConfig()["envoy.filters.http.ext_authz"])
 	if f.GetFailureModeAllow() || f.GetWithRequestBody() != nil || !m.GetNormalizePath().GetValue() {
 		t.Errorf("%v", &f)
+	}
+	for _, p := range f.GetAllowedHeaders().GetPatterns() {
+		if name := p.GetExact(); name != "authorization" && name != "x-api-key" {
+			t.Errorf("the question holds what a client says in %v", p)
+		}
+	}
+	if f.GetAllowedHeaders() == nil {
+		t.Error("the question holds every header of the client")
 	}
 }
