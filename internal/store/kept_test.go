@@ -212,6 +212,15 @@ func testUses(t *testing.T, s *fixture) {
 	if len(listed) != maxUseAddresses+1 || total != 4*int64(len(many)) || listed[0].IP != "" || listed[0].Count != 4*50 {
 		t.Errorf("%d addresses, %d uses, %d from those past the limit", len(listed), total, listed[0].Count)
 	}
+	for i := range 2 { // at first none of the rows is there
+		note(Use{token.ID, "both", day(6) + 2, 1, 0}, Use{token.ID, "both", day(6) + 1, 2, day(9)}, Use{token.ID, "one", day(6), 4, 0})
+		if got, want := since(day(6)), fmt.Sprintf("both:%d one:%d ", 3*(i+1), 4*(i+1)); got != want {
+			t.Errorf("two values from one address: %s, want %s", got, want)
+		}
+		if u := last(); u != (Use{token.ID, "both", day(6) + 2, 0, 0}) {
+			t.Errorf("of several uses in one portion the last is %+v", u)
+		}
+	}
 	if err := s.PruneUses(t.Context(), day(3)+1); err != nil {
 		t.Fatal(err)
 	}

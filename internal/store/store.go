@@ -117,6 +117,9 @@ type querier interface {
 	by(index string) string
 	// hold is what Tx.Hold does.
 	hold(organization string) error
+	// touch notes when tokens were last used, and adds uses to their days where there is a row for the address; it returns
+	// the others. Uses are sorted by token.
+	touch(uses []Use) ([]Use, error)
 }
 
 type scanner interface{ Scan(dest ...any) error }

@@ -33,32 +33,76 @@ func (s *Store) RecordUses(ctx context.Context, uses []Use) error {
 		return cmp.Or(cmp.Compare(a.Token, b.Token), cmp.Compare(a.IP, b.IP), cmp.Compare(a.Until, b.Until))
 	}) // nodes that share some wait in one order
 	return s.Update(ctx, "", ForTokens, func(tx *Tx) error {
-		for _, u := range uses {
-			_, err := tx.q.exec(`INSERT INTO token_uses (token, at, ip) VALUES ($1,$2,$3)
-				ON CONFLICT (token) DO UPDATE SET at = excluded.at, ip = excluded.ip WHERE token_uses.at <= excluded.at`, u.Token, int64(u.At), u.IP)
-			if err == nil {
-				err = tx.countUse(u)
-			}
-			if err == nil && u.Until != 0 {
-				err = tx.notePrevious(u)
-			}
-			if err != nil {
-				return err
+		first, err := tx.q.touch(uses)
+		for i := 0; i < len(first) && err == nil; i++ {
+			err = tx.firstUse(first[i])
+		}
+		for i := 0; i < len(uses) && err == nil; i++ {
+			if uses[i].Until != 0 {
+				err = tx.notePrevious(uses[i])
 			}
 		}
-		return nil
+		return err
 	})
 }
 
-// countUse adds a use to its day.
-func (tx *Tx) countUse(u Use) error {
-	day := int64(u.At) / dayMicros
-	n, err := tx.q.exec("UPDATE token_use_days SET uses = uses + CAST($1 AS BIGINT) WHERE token=$2 AND day=$3 AND ip=$4", u.Count, u.Token, day, u.IP)
-	if err != nil || n == 1 {
-		return err
+func (c *sqliteConn) touch(uses []Use) (first []Use, err error) {
+	for _, u := range uses {
+		_, err := c.exec(`INSERT INTO token_uses (token, at, ip) VALUES ($1,$2,$3)
+			ON CONFLICT (token) DO UPDATE SET at = excluded.at, ip = excluded.ip WHERE token_uses.at <= excluded.at`, u.Token, int64(u.At), u.IP)
+		if err != nil {
+			return nil, err
+		}
+		n, err := c.exec("UPDATE token_use_days SET uses = uses + $1 WHERE token=$2 AND day=$3 AND ip=$4", u.Count, u.Token, u.day(), u.IP)
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			first = append(first, u)
+		}
 	}
+	return first, nil
+}
+
+// touch takes two statements, however many uses there are: each is a round trip.
+func (t pgTx) touch(uses []Use) ([]Use, error) {
+	type row struct {
+		token string
+		day   int64
+		ip    string
+	}
+	var tokens, ips, used, from []string
+	var days, counts, last []int64 // last is when each of used was
+	for _, u := range uses {
+		tokens, ips, days, counts = append(tokens, u.Token), append(ips, u.IP), append(days, u.day()), append(counts, u.Count)
+		if n := len(used) - 1; n < 0 || used[n] != u.Token {
+			used, from, last = append(used, u.Token), append(from, u.IP), append(last, int64(u.At))
+		} else if last[n] <= int64(u.At) {
+			from[n], last[n] = u.IP, int64(u.At)
+		}
+	}
+	if _, err := t.exec(`INSERT INTO token_uses (token, at, ip) SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[])
+		ON CONFLICT (token) DO UPDATE SET at = excluded.at, ip = excluded.ip WHERE token_uses.at <= excluded.at`, used, last, from); err != nil {
+		return nil, err
+	}
+	found, err := collect(t, func(r scanner) (w row, err error) { return w, r.Scan(&w.token, &w.day, &w.ip) },
+		`UPDATE token_use_days d SET uses = d.uses + n.uses FROM (
+			SELECT token, day, ip, CAST(SUM(uses) AS BIGINT) AS uses FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[]) AS u(token, day, ip, uses)
+			GROUP BY token, day, ip) n WHERE d.token = n.token AND d.day = n.day AND d.ip = n.ip RETURNING d.token, d.day, d.ip`, tokens, days, ips, counts)
+	there := map[row]bool{}
+	for _, w := range found {
+		there[w] = true
+	}
+	return slices.DeleteFunc(slices.Clone(uses), func(u Use) bool { return there[row{u.Token, u.day(), u.IP}] }), err
+}
+
+// day is the day of a use, counted from 1 January 1970.
+func (u Use) day() int64 { return int64(u.At) / dayMicros }
+
+// firstUse adds the first use of a token from an address on a day.
+func (tx *Tx) firstUse(u Use) error {
 	var addresses int64
-	if err := tx.q.row("SELECT COUNT(*) FROM token_use_days WHERE token=$1 AND day=$2", u.Token, day).Scan(&addresses); err != nil {
+	if err := tx.q.row("SELECT COUNT(*) FROM token_use_days WHERE token=$1 AND day=$2", u.Token, u.day()).Scan(&addresses); err != nil {
 		return err
 	}
 	if err := tx.notePlace(u); err != nil {
@@ -67,8 +111,8 @@ func (tx *Tx) countUse(u Use) error {
 	if addresses >= maxUseAddresses {
 		u.IP = ""
 	}
-	_, err = tx.q.exec(`INSERT INTO token_use_days (token, day, ip, uses) VALUES ($1,$2,$3,$4)
-		ON CONFLICT (token, day, ip) DO UPDATE SET uses = token_use_days.uses + excluded.uses`, u.Token, day, u.IP, u.Count)
+	_, err := tx.q.exec(`INSERT INTO token_use_days (token, day, ip, uses) VALUES ($1,$2,$3,$4)
+		ON CONFLICT (token, day, ip) DO UPDATE SET uses = token_use_days.uses + excluded.uses`, u.Token, u.day(), u.IP, u.Count)
 	return err
 }
 
