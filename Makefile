@@ -1,10 +1,14 @@
-# "make" alone says what there is. Build and tests use the same GOFLAGS, so that nothing compiles twice.
+# "make" alone says what there is.
 SHELL := /bin/bash -euo pipefail
 MAKEFLAGS += --no-builtin-rules
 export GOTOOLCHAIN := local
 export CGO_ENABLED := 0
 
 GO        ?= go
+# What is built says nothing of where the checkout lies, so the same sources make the same program, and a fresh clone finds
+# in Go's cache what another one compiled. Builds, linters and tests all use these flags: nothing compiles twice.
+export GOFLAGS := $(strip $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath)
+
 DATA      ?= ./data
 TESTFLAGS ?=
 FUZZTIME  ?= 10s
