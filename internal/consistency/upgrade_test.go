@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"os"
+	"reflect"
 	"syscall"
 	"testing"
 	"time"
@@ -62,7 +63,8 @@ func (c *cluster) replace(i int, binary string) {
 	c.await(i)
 }
 
-// expectReceipt revokes a token and expects to be told of the nodes that are there, and of no other.
+// expectReceipt revokes a token and expects to be told of the nodes that are there, and of no other; and every node to say
+// the same of it from then on, also when the one that answered is killed.
 func (c *cluster) expectReceipt() {
 	api := c.nodes[0].api
 	made, err := api.CreateToken(c.t.Context(), c.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindOrganization, Name: "last", Permissions: []string{"devices:read"}})
@@ -73,8 +75,21 @@ func (c *cluster) expectReceipt() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	if err := c.nodes[0].running().Stop(syscall.SIGKILL, patience); err != nil {
+		c.t.Error(err)
+	}
 	if r := gone.Receipt; !r.Complete || len(r.Nodes) != nodes {
 		c.t.Errorf("the receipt is %+v", r)
+	}
+	for _, n := range c.nodes[1:] {
+		r, err := n.api.Receipt(c.t.Context(), gone.Receipt.ID)
+		if err != nil || !reflect.DeepEqual(r, gone.Receipt) {
+			c.t.Errorf("another node says %+v, %v, and not %+v", r, err, gone.Receipt)
+		}
+		again, err := n.api.RevokeToken(c.t.Context(), c.Organization.ID, made.Token.ID, "")
+		if err != nil || !reflect.DeepEqual(again.Receipt, gone.Receipt) {
+			c.t.Errorf("revoked again at another node it says %+v, %v, and not %+v", again.Receipt, err, gone.Receipt)
+		}
 	}
 }
 

@@ -11,11 +11,12 @@ import (
 	"github.com/counterfoil/counterfoil/internal/store"
 )
 
-// receipts remembers the final form of receipts until it is written: a commit of its own would make every revocation
-// wait twice.
+// receipts remembers the final form of receipts until it is written. Where other nodes are asked for them too it is written
+// before the answer; where nobody else is, later: a commit of its own would make every revocation wait twice.
 type receipts struct {
-	mu   sync.Mutex
-	open map[string]keptReceipt
+	writing sync.Mutex // held by the one who writes all that are open, so that many are written together
+	mu      sync.Mutex // guards open
+	open    map[string]keptReceipt
 }
 
 type keptReceipt struct {
@@ -73,7 +74,7 @@ func (r *Registry) confirm(ctx context.Context, org string, receipt counterfoil.
 	}
 	receipt.Complete, receipt.TookMS = true, milliseconds(took)
 	if receipt.ID != "" {
-		r.keep(org, receipt)
+		r.keep(ctx, org, receipt)
 	}
 	return receipt, nil
 }
@@ -85,18 +86,38 @@ func in(d time.Duration) *float64 {
 	return &ms
 }
 
-func (r *Registry) keep(org string, receipt counterfoil.Receipt) {
+// receiptWait is how long an answer waits for its receipt to be written. The change itself is committed and confirmed.
+const receiptWait = time.Second
+
+// keep has the final form of a receipt written: at once for other nodes to read, which is waited for.
+func (r *Registry) keep(ctx context.Context, org string, receipt counterfoil.Receipt) {
 	r.receipts.mu.Lock()
-	defer r.receipts.mu.Unlock()
 	if r.receipts.open == nil {
 		r.receipts.open = map[string]keptReceipt{}
 	}
 	r.receipts.open[receipt.ID] = keptReceipt{org, receipt}
+	r.receipts.mu.Unlock()
+	if r.Store.Alone() {
+		return
+	}
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		if err := r.WriteReceipts(context.WithoutCancel(ctx)); err != nil {
+			r.Logger.Warn("writing receipts; they are kept and tried again", "error", err)
+		}
+	}()
+	select {
+	case <-written:
+	case <-time.After(receiptWait):
+	}
 }
 
-// WriteReceipts writes the receipts that were completed since it last ran. The server calls it about once a second and
-// before it stops.
+// WriteReceipts writes the receipts that were completed and are not written yet. The server calls it about once a second
+// and before it stops.
 func (r *Registry) WriteReceipts(ctx context.Context) error {
+	r.receipts.writing.Lock()
+	defer r.receipts.writing.Unlock()
 	r.receipts.mu.Lock()
 	open := make(map[string]keptReceipt, len(r.receipts.open))
 	for id, k := range r.receipts.open {

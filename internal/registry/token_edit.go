@@ -310,8 +310,9 @@ func (r *Registry) revoke(ctx context.Context, c Caller, org string, op *Operati
 	}
 	if earlier != "" {
 		now := receipt
-		if receipt, err = r.storedReceipt(ctx, earlier); err == nil && !receipt.Complete { // another node has still to write it
+		if receipt, err = r.storedReceipt(ctx, earlier); err == nil && !receipt.Complete { // whoever revoked it died before the answer, or is about to give it
 			receipt.Complete, receipt.TookMS, receipt.Nodes = now.Complete, now.TookMS, now.Nodes
+			r.keep(ctx, org, receipt)
 		}
 	}
 	revoked.Receipt = receipt
