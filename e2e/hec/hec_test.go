@@ -215,6 +215,7 @@ func TestDelivers(t *testing.T) {
 func TestKilledWhileItPushes(t *testing.T) {
 	for _, ack := range []string{"plain", "ack"} {
 		t.Run(ack, func(t *testing.T) {
+			t.Parallel()
 			r := rand.New(rand.NewPCG(4, uint64(len(ack))))
 			w := newWorld(t, ack)
 			w.export(token)
