@@ -45,9 +45,12 @@ const timeout = 20 * time.Second
 
 // New makes a Sender. It connects to nothing yet.
 func New(c Config) (*Sender, error) {
+	if c.From == "" {
+		return nil, errors.New("mail: name whom mail comes from (smtp_from)")
+	}
 	from, err := netmail.ParseAddress(c.From)
 	if err != nil {
-		return nil, fmt.Errorf("mail: the sender %q is not an e-mail address: %w", c.From, err)
+		return nil, fmt.Errorf("mail: the sender %q is not an e-mail address such as tokens@example.com", c.From)
 	}
 	host, portText, err := net.SplitHostPort(c.Server)
 	if err != nil {

@@ -112,11 +112,12 @@ func TestSendSignsInAndEncrypts(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for want, c := range map[string]mail.Config{
-		"sender":   {Server: "localhost:25", From: "nobody"},
-		"server":   {From: "book@example.com"},
-		"security": {Server: "localhost", From: "book@example.com", Security: "ssl"},
-		"port":     {Server: "localhost:x", From: "book@example.com"},
-		"password": {Server: "localhost", From: "book@example.com", User: "book", PasswordFile: filepath.Join(t.TempDir(), "none")},
+		"sender":    {Server: "localhost:25", From: "nobody"},
+		"smtp_from": {Server: "localhost:25"},
+		"server":    {From: "book@example.com"},
+		"security":  {Server: "localhost", From: "book@example.com", Security: "ssl"},
+		"port":      {Server: "localhost:x", From: "book@example.com"},
+		"password":  {Server: "localhost", From: "book@example.com", User: "book", PasswordFile: filepath.Join(t.TempDir(), "none")},
 	} {
 		if _, err := mail.New(c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %s", c, err, want)

@@ -23,7 +23,7 @@ func (r *Registry) admissible(c Caller, org string, op *Operation) error {
 			return counterfoil.Refuse(counterfoil.CodeWrongAudience, judge.Message(counterfoil.CodeWrongAudience))
 		}
 		if len(op.Kinds) == 1 {
-			return counterfoil.Refuse(counterfoil.CodeMissingPermission, "This takes a system token with "+op.Permission+". Tokens of an organization cannot hold the right.")
+			return counterfoil.Refuse(counterfoil.CodeMissingPermission, "This takes a system token with "+op.Permission+". A token of an organization is not enough, even with it.")
 		}
 		return errMissing
 	}

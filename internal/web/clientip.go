@@ -14,35 +14,29 @@ type Proxies []netip.Prefix
 func ParseProxies(list []string) (Proxies, error) {
 	var p Proxies
 	for _, text := range list {
-		prefix, err := parsePrefix(strings.TrimSpace(text))
-		if err != nil {
-			return nil, fmt.Errorf("trusted proxy %q: %w", text, err)
+		prefix, ok := parsePrefix(strings.TrimSpace(text))
+		if !ok {
+			return nil, fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", text)
 		}
 		p = append(p, prefix)
 	}
 	return p, nil
 }
 
-func parsePrefix(text string) (netip.Prefix, error) {
+func parsePrefix(text string) (_ netip.Prefix, ok bool) {
 	if !strings.Contains(text, "/") {
 		addr, err := netip.ParseAddr(text)
-		if err != nil {
-			return netip.Prefix{}, err
-		}
 		addr = plain(addr)
-		return netip.PrefixFrom(addr, addr.BitLen()), nil
+		return netip.PrefixFrom(addr, addr.BitLen()), err == nil
 	}
 	prefix, err := netip.ParsePrefix(text)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
 	if prefix.Addr().Is4In6() {
-		if prefix.Bits() < 96 {
-			return netip.Prefix{}, fmt.Errorf("a mapped prefix has at least 96 bits")
+		if prefix.Bits() < 96 { // IPv4 and more
+			return netip.Prefix{}, false
 		}
 		prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96)
 	}
-	return prefix.Masked(), nil
+	return prefix.Masked(), err == nil
 }
 
 // ClientIP is the address that r comes from: the connection's peer, or, where the peer is trusted, the first hop of

@@ -3,6 +3,7 @@ package web_test
 import (
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -73,8 +74,8 @@ func TestParseProxies(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "localhost", "10.0.0.0/33", "10.0.0.0/", "::ffff:0.0.0.0/90", "fe80::%eth0/64"} {
-		if p, err := web.ParseProxies([]string{"::1", bad}); err == nil || p != nil {
-			t.Errorf("%q made %v", bad, p)
+		if p, err := web.ParseProxies([]string{"::1", bad}); err == nil || p != nil || err.Error() != strconv.Quote(bad)+" is neither an address nor a network such as 10.0.0.0/8" {
+			t.Errorf("%q made %v, %v", bad, p, err)
 		}
 	}
 }
