@@ -46,8 +46,8 @@ type eventsListCmd struct {
 	remote         `embed:""`
 	inOrganization `embed:""`
 	eventFilter    `embed:""`
-	From           string `placeholder:"TIME" help:"Received then or later: 2027-01-31T09:00:00Z."`
-	To             string `placeholder:"TIME" help:"Received then or earlier."`
+	From           moment `placeholder:"WHEN" help:"Received then or later: 24h or 7d ago, 2027-01-31 (at 00:00 UTC) or 2027-01-31T09:00:00Z."`
+	To             moment `placeholder:"WHEN" help:"Received then or earlier."`
 	Limit          int    `default:"50" placeholder:"N" help:"How many at most. Default 50."`
 }
 
@@ -64,16 +64,8 @@ func (c *eventsListCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	q := c.query()
-	q.Newest, q.Limit = true, min(c.Limit, 200)
-	for flag, to := range map[string]*time.Time{"--from": &q.From, "--to": &q.To} {
-		text := map[string]string{"--from": c.From, "--to": c.To}[flag]
-		if text == "" {
-			continue
-		}
-		if *to, err = time.Parse(time.RFC3339, text); err != nil {
-			return misused("%s: give a time such as 2027-01-31T09:00:00Z", flag)
-		}
-	}
+	now := time.Now()
+	q.Newest, q.Limit, q.From, q.To = true, min(c.Limit, 200), c.From.time(now), c.To.time(now)
 	var events []counterfoil.Event
 	for e, err := range api.Events(ctx, s.within(c.Org), q) {
 		if err != nil {

@@ -56,15 +56,18 @@ func (e expiry) of(d *counterfoil.Draft) {
 	}
 }
 
-// seconds is a length of time in whole seconds; 0 is none.
+// seconds is how long the value before a rotation goes on, up to a week; 0 is not at all.
 type seconds int64
 
-// UnmarshalText reads 365d, 12h, 30m, 45s, sums of them such as 1d12h, none, 0 or 0s.
+// UnmarshalText reads 7d, 12h, 30m, 45s, sums of them such as 1d12h, none, 0 or 0s.
 func (d *seconds) UnmarshalText(text []byte) error {
 	if *d = 0; string(text) == "none" || nothing.Match(text) {
 		return nil
 	}
 	parsed, err := parseDuration(string(text))
+	if parsed > 7*24*time.Hour {
+		return errors.New("7 days (7d) are the most")
+	}
 	*d = seconds(parsed / time.Second)
 	return err
 }
@@ -75,12 +78,41 @@ var nothing = regexp.MustCompile(`^0+[wdhms]?$`)
 // lifetime is how long tokens may live, in seconds; 0 is without limit, which is said as none alone.
 type lifetime int64
 
-// UnmarshalText reads what seconds does, but no zero.
+// UnmarshalText reads 365d, 12h, 30m, 45s, sums of them such as 1d12h, or none.
 func (l *lifetime) UnmarshalText(text []byte) error {
+	if *l = 0; string(text) == "none" {
+		return nil
+	}
 	if nothing.Match(text) {
 		return errors.New("a lifetime is a second at least; for none at all say none")
 	}
-	return (*seconds)(l).UnmarshalText(text)
+	parsed, err := parseDuration(string(text))
+	*l = lifetime(parsed / time.Second)
+	return err
+}
+
+// moment is a time in the past, or so long ago. The zero moment was not given.
+type moment struct {
+	ago time.Duration
+	at  time.Time
+}
+
+// UnmarshalText reads 24h, 7d, a time of RFC 3339, or a day (its beginning in UTC).
+func (m *moment) UnmarshalText(text []byte) error {
+	var e expiry
+	if err := e.UnmarshalText(text); err != nil || e.never {
+		return errors.New("want 24h or 7d ago, or a time such as 2027-01-31 (UTC) or 2027-01-31T09:00:00Z")
+	}
+	*m = moment{e.in, e.at}
+	return nil
+}
+
+// time is when that was, seen from now; the zero time: it was not given.
+func (m moment) time(now time.Time) time.Time {
+	if m.ago > 0 {
+		return now.Add(-m.ago)
+	}
+	return m.at
 }
 
 var errDuration = errors.New("want a length of time such as 90d, 12h, 30m or 1d12h")

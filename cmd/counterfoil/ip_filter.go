@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -246,6 +247,9 @@ func (ipFilterTestCmd) Help() string {
 func (c *ipFilterTestCmd) Run(ctx context.Context, s *session) error {
 	if c.Filter == "" && c.Rules == "" {
 		return misused("name what to test: --filter FILTER or --rules FILE")
+	}
+	if _, err := netip.ParseAddr(c.Address); err != nil {
+		return misused("%s is not an IP address", printable(c.Address))
 	}
 	test := counterfoil.IPFilterTest{IP: c.Address}
 	api, err := c.dial(s)

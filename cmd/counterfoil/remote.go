@@ -70,7 +70,7 @@ func (r *remote) token(s *session) (string, error) {
 		case token != "" && file != "":
 			return "", misused("COUNTERFOIL_TOKEN and COUNTERFOIL_TOKEN_FILE are both set: unset one, or name a file with --token-file")
 		case token != "":
-			return strings.TrimSpace(token), nil
+			return oneToken("COUNTERFOIL_TOKEN", token)
 		}
 	}
 	if file == "" {
@@ -80,9 +80,18 @@ func (r *remote) token(s *session) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading the token: %w", err)
 	}
+	return oneToken(file, text)
+}
+
+// oneToken is the token that text from some place is, which may end a line. It is for a header: anything but one word would not
+// get there.
+func oneToken(place, text string) (string, error) {
 	token := strings.TrimSpace(text)
-	if token == "" {
-		return "", fmt.Errorf("reading the token: %s is empty", file)
+	switch {
+	case token == "":
+		return "", fmt.Errorf("reading the token: %s is empty", place)
+	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return "", fmt.Errorf("reading the token: %s does not hold one token and nothing else", place)
 	}
 	return token, nil
 }
@@ -167,6 +176,9 @@ func (y sure) confirm(s *session, question func() (string, error)) error {
 	return errors.New("nothing was changed")
 }
 
+// mostProblems is how many problems of a request are printed.
+const mostProblems = 10
+
 // explained adds to a refusal what this command can say about it.
 func (s *session) explained(parsed *kong.Context, err error) error {
 	var refused *counterfoil.Error
@@ -177,6 +189,8 @@ func (s *session) explained(parsed *kong.Context, err error) error {
 			return fmt.Errorf("%w\nIs the server running there? Name another with --url or COUNTERFOIL_URL", err)
 		}
 		return err
+	case refused.Code == counterfoil.CodeNotFound && refused.Detail == "Not found." && s.api != nil: // what is not there of the API's says more
+		return fmt.Errorf("there is nothing at this path (%s)\nIs %s the API's address? It has no /v1, and is not that of health and metrics", refused.Code, printable(s.api.BaseURL()))
 	case refused.Code == counterfoil.CodeNotFound && s.system && s.org == client.Current:
 		return errors.New("a system token has no organization of its own: name one with --org")
 	}
@@ -184,7 +198,11 @@ func (s *session) explained(parsed *kong.Context, err error) error {
 	if len(refused.Problems) > 0 {
 		lines[0] = "the request was refused (" + printable(string(refused.Code)) + ")"
 	}
-	for _, p := range refused.Problems {
+	for i, p := range refused.Problems {
+		if i == mostProblems {
+			lines = append(lines, fmt.Sprintf("  and %d more", len(refused.Problems)-i))
+			break
+		}
 		lines = append(lines, "  "+printable(strings.TrimPrefix(flagOf(parsed, p.Pointer)+": "+p.Detail, ": ")))
 	}
 	switch refused.Code {

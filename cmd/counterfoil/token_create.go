@@ -69,6 +69,9 @@ func (c *tokenCreateCmd) run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	if d.Kind == counterfoil.KindPersonal && c.Owner == "" && s.system {
+		return misused("a system token has to say whom a personal token is for: --owner MEMBER, by id or e-mail address")
+	}
 	d.Integration = counterfoil.Integration(c.Integration)
 	if c.IPFilter != nil {
 		d.IPFilter = *c.IPFilter

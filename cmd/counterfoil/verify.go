@@ -32,6 +32,9 @@ func (c *verifyCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	token, err := c.question(s)
+	if err == nil && token == "" {
+		err = misused("no token was given: name a file that holds it, as @FILE, or bring it to stdin")
+	}
 	if err != nil {
 		return err
 	}
