@@ -24,7 +24,7 @@ type inStep struct {
 // killed before it wrote, what came true though its commit seemed to fail, and what other nodes ended.
 //
 // It is called hourly, at a start and a stop, and when the log turns out to be another than the one that was followed, since a
-// database can be put back beneath a server.
+// database can be put back beneath a server; by what was just committed, too, before it is answered.
 func (r *Registry) KeepLedger(ctx context.Context) (ended int, err error) {
 	now, known, err := r.readLedger(ctx)
 	if err != nil || now.Ledger == "" {

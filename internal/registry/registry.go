@@ -163,6 +163,7 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 	var last *store.Tx
 	var dead []ledger.Entry
 	var missed bool
+	epoch, _ := r.Store.Alive()
 	err := r.Store.Update(ctx, org, op.lock, func(tx *store.Tx) error {
 		last, receipt = tx, counterfoil.Receipt{}
 		w := &work{r: r, tx: tx, caller: c, changes: true}
@@ -197,7 +198,10 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 		if err == nil {
 			here := time.Since(committed)
 			r.keepDead(dead)
-			if op.Narrows {
+			if now, _ := r.Store.Alive(); now != epoch && len(dead) > 0 { // the database may be another than it was committed to
+				_, err = r.KeepLedger(ctx)
+			}
+			if err == nil && op.Narrows {
 				receipt, err = r.confirm(ctx, org, receipt, confirming{committed, here, last.Logged()})
 			}
 		}
