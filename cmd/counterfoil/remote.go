@@ -184,9 +184,13 @@ func (s *session) explained(parsed *kong.Context, err error) error {
 	var refused *counterfoil.Error
 	var answered *client.Error
 	switch {
-	case !errors.As(err, &refused):
-		if s.api != nil && errors.Is(err, syscall.ECONNREFUSED) {
-			return fmt.Errorf("%w\nIs the server running there? Name another with --url or COUNTERFOIL_URL", err)
+	case !errors.As(err, &refused), s.api == nil && refused.Code == counterfoil.CodeUnavailable: // here whoever asks may know why
+		hint := "Is the server running there? Name another with --url or COUNTERFOIL_URL"
+		if s.api == nil {
+			hint = "Is PostgreSQL running there? Name another with --database-url or COUNTERFOIL_DATABASE_URL"
+		}
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return fmt.Errorf("%w\n%s", err, hint)
 		}
 		return err
 	case refused.Code == counterfoil.CodeNotFound && refused.Detail == "Not found." && s.api != nil: // what is not there of the API's says more

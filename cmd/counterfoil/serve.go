@@ -76,21 +76,19 @@ func (c *serveCmd) serve(ctx context.Context, s *session, ready func(context.Con
 	defer flush(config.Tracer, logger)
 	running, err := server.Start(ctx, config)
 	if err != nil {
-		return c.explain(err)
+		return c.explain(ctx, err)
 	}
 	go reloads(ctx, running, reload, logger)
 	c.announce(s, running, logger)
-	if err := c.offerSetup(ctx, s, running); err != nil {
+	err = c.offerSetup(ctx, s, running)
+	if err == nil && ready != nil {
+		err = ready(ctx, running)
+	}
+	if err != nil {
+		err = c.explain(ctx, err)
 		stop()
-		return errors.Join(err, running.Serve(ctx))
 	}
-	if ready != nil {
-		if err := ready(ctx, running); err != nil {
-			stop()
-			return errors.Join(err, running.Serve(ctx))
-		}
-	}
-	if err := running.Serve(ctx); err != nil {
+	if err := errors.Join(err, running.Serve(ctx)); err != nil {
 		return err
 	}
 	logger.Info("stopped")
@@ -177,8 +175,11 @@ func reloads(ctx context.Context, running *server.Server, signals <-chan os.Sign
 	}
 }
 
-// explain says what to do about an error of starting.
-func (c *serveCmd) explain(err error) error {
+// explain says what to do about an error of starting. What fails because ctx has ended is nobody's fault.
+func (c *serveCmd) explain(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("stopped while it was starting")
+	}
 	var op *net.OpError
 	if errors.Is(err, syscall.EADDRINUSE) && errors.As(err, &op) {
 		flag := "--listen"
