@@ -123,11 +123,20 @@ func attemptOf(q *counterfoil.Question, at string) (attempt counterfoil.Attempt,
 	return attempt, problems
 }
 
+// unchecked answers a question that came to no verdict. It is counted where nobody knew: a caller that may not ask, or asks for
+// nothing that can be read, is no check.
+func (a *API) unchecked(w http.ResponseWriter, r *http.Request, surface string, err error) {
+	if code := gateway.CodeOf(err); code == counterfoil.CodeUnavailable {
+		a.Checked(surface, code)
+	}
+	web.WriteProblem(w, r, err)
+}
+
 func (a *API) verify(w http.ResponseWriter, r *http.Request) {
 	var q counterfoil.Question
 	within, problems, err := a.question(w, r, &q)
 	if err != nil {
-		web.WriteProblem(w, r, err)
+		a.unchecked(w, r, "verify", err)
 		return
 	}
 	attempt, found := attemptOf(&q, "")
@@ -137,7 +146,7 @@ func (a *API) verify(w http.ResponseWriter, r *http.Request) {
 	}
 	v, err := a.Verifier.Verify(r.Context(), &verify.Request{Token: q.Token, Attempt: attempt, Within: within, Strict: q.Consistency != ""})
 	if err != nil {
-		web.WriteProblem(w, r, err)
+		a.unchecked(w, r, "verify", err)
 		return
 	}
 	a.Checked("verify", v.Code)
@@ -153,7 +162,7 @@ func (a *API) batch(w http.ResponseWriter, r *http.Request) {
 	var b batch
 	within, problems, err := a.question(w, r, &b)
 	if err != nil {
-		web.WriteProblem(w, r, err)
+		a.unchecked(w, r, "batch", err)
 		return
 	}
 	attempts := make([]counterfoil.Attempt, len(b.Questions))
@@ -176,7 +185,7 @@ func (a *API) batch(w http.ResponseWriter, r *http.Request) {
 	for i := range b.Questions {
 		v, err := a.Verifier.Verify(r.Context(), &verify.Request{Token: b.Questions[i].Token, Attempt: attempts[i], Within: within, Strict: b.Questions[i].Consistency != ""})
 		if err != nil {
-			web.WriteProblem(w, r, err)
+			a.unchecked(w, r, "batch", err)
 			return
 		}
 		a.Checked("batch", v.Code)

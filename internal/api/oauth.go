@@ -73,7 +73,7 @@ func (a *API) basicOrBearer(r *http.Request) (string, error) {
 func (a *API) introspect(w http.ResponseWriter, r *http.Request) {
 	v, err := a.introspected(w, r)
 	if err != nil {
-		web.WriteProblem(w, r, err)
+		a.unchecked(w, r, "introspect", err)
 		return
 	}
 	a.Checked("introspect", v.Code)

@@ -354,10 +354,7 @@ func (v *visit) fail(err error) {
 			return
 		}
 	}
-	p := web.NewProblem(err)
+	p := web.Describe(v.w, v.r, err)
 	p.RequestID = web.RequestID(v.w)
-	if p.Status >= 500 {
-		v.c.Logger.Error("page", "request_id", web.RequestID(v.w), "path", v.page.path, "error", err)
-	}
 	_ = v.show(p.Status, p.Title, errorPage(v, p))
 }

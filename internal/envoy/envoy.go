@@ -37,8 +37,9 @@ type Config struct {
 // Server answers Envoy. It serves grpc.health.v1 beside it.
 type Server struct {
 	Config
-	server *grpc.Server
-	health *health.Server
+	server   *grpc.Server
+	health   *health.Server
+	failures web.Failures
 }
 
 // maxMessage bounds a question, in bytes: headers, and no body (leave with_request_body out of Envoy's configuration).
@@ -99,24 +100,24 @@ func (s *Server) rescue(ctx context.Context, q any, info *grpc.UnaryServerInfo, 
 // whose deadline has passed, and Envoy lets nobody in by it unless failure_mode_allow says so.
 func (s *Server) Check(ctx context.Context, q *CheckRequest) (*CheckResponse, error) {
 	if s.Ready != nil && !s.Ready() {
-		return s.denied(ctx, counterfoil.Refuse(counterfoil.CodeUnavailable, "This instance is not set up yet.")), nil
+		return s.denied(counterfoil.Refuse(counterfoil.CodeUnavailable, "This instance is not set up yet.")), nil
 	}
 	v, err := s.Gate.Ask(ctx, asked(q.GetAttributes()))
 	if ctx.Err() != nil {
 		return nil, status.FromContextError(ctx.Err()).Err()
 	}
 	if err != nil {
-		return s.denied(ctx, err), nil
+		return s.denied(err), nil
 	}
 	return allowed(&v), nil
 }
 
 // denied is the problem that forward authentication answers with, under its own status: Envoy passes every one on.
-func (s *Server) denied(ctx context.Context, err error) *CheckResponse {
+func (s *Server) denied(err error) *CheckResponse {
 	p := web.NewProblem(err)
 	p.RequestID = web.NewRequestID()
 	if p.Status >= 500 {
-		s.Logger.LogAttrs(ctx, slog.LevelWarn, "check failed", slog.String("request_id", p.RequestID), slog.Any("error", err))
+		s.failures.Log(s.Logger, slog.LevelWarn, "check failed", err, slog.String("request_id", p.RequestID))
 		p.Status = 503
 	}
 	return refusal(p)

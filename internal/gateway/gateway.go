@@ -19,7 +19,7 @@ import (
 type Gate struct {
 	Verifier *verify.Verifier
 	Proxies  web.Proxies
-	Checked  func(counterfoil.Code) // is told the outcome of every check; may be nil
+	Checked  func(counterfoil.Code) // is told the outcome of every question, CodeUnavailable where nobody knew; may be nil
 }
 
 // Question is what a gateway asks about one request.
@@ -38,18 +38,18 @@ func (g *Gate) Ask(ctx context.Context, q *Question) (v verify.Result, err error
 		Audience: counterfoil.AudienceProduct, IP: g.Proxies.ClientIP(q.Client), Permissions: q.Permissions,
 	}}
 	if r.Token, err = web.Credential(q.Client); err != nil {
-		return v, err
+		return v, g.unasked(err)
 	}
 	if q.Fault != nil {
-		return v, q.Fault
+		return v, g.unasked(q.Fault)
 	}
 	if len(q.Permissions) == 0 {
 		if r.Method, r.Path = q.Method, q.Path; (r.Method != "" || r.Path != "") && (r.Method == "" || !strings.HasPrefix(r.Path, "/")) {
-			return v, ErrUnclear
+			return v, g.unasked(ErrUnclear)
 		}
 	}
 	if v, err = g.Verifier.Verify(ctx, &r); err != nil {
-		return v, err
+		return v, g.unasked(err)
 	}
 	if g.Checked != nil {
 		g.Checked(v.Code)
@@ -58,6 +58,22 @@ func (g *Gate) Ask(ctx context.Context, q *Question) (v verify.Result, err error
 		return v, Refusal(&v)
 	}
 	return v, nil
+}
+
+// unasked counts a question that came to no verdict, and returns why.
+func (g *Gate) unasked(err error) error {
+	if g.Checked != nil {
+		g.Checked(CodeOf(err))
+	}
+	return err
+}
+
+// CodeOf is what a failed check is counted as: a refusal under its own code; anything else is that nobody knew.
+func CodeOf(err error) counterfoil.Code {
+	if p := web.NewProblem(err); p.Status < http.StatusInternalServerError {
+		return p.Code
+	}
+	return counterfoil.CodeUnavailable
 }
 
 // ErrUnclear refuses a request of which the gateway does not say clearly what is asked: a client may have added headers

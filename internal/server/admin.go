@@ -33,11 +33,12 @@ var verdictCodes = []counterfoil.Code{
 	counterfoil.CodeOK, counterfoil.CodeInvalidToken, counterfoil.CodeWrongDataCenter, counterfoil.CodeTokenRevoked, counterfoil.CodeTokenPaused,
 	counterfoil.CodeOrganizationSuspended, counterfoil.CodeOwnerInactive, counterfoil.CodeWrongAudience, counterfoil.CodeKindDisabled,
 	counterfoil.CodeTokenExpired, counterfoil.CodeMaxLifetimeExceeded, counterfoil.CodeIPNotAllowed, counterfoil.CodeMissingPermission,
+	counterfoil.CodeMissingCredentials, counterfoil.CodeMultipleCredentials, counterfoil.CodeInvalidRequest, counterfoil.CodeUnavailable,
 }
 
 func newMetrics(c *Core) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry(), checks: map[string]map[counterfoil.Code]prometheus.Counter{}}
-	checks := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "counterfoil_checks_total", Help: "Checks by surface and verdict code."}, []string{"surface", "code"})
+	checks := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "counterfoil_checks_total", Help: "Checks by surface and verdict code; unavailable: nobody knew, which is answered 503."}, []string{"surface", "code"})
 	for _, surface := range surfaces {
 		m.checks[surface] = map[counterfoil.Code]prometheus.Counter{}
 		for _, code := range verdictCodes {

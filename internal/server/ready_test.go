@@ -116,6 +116,7 @@ func TestReadyWithoutDatabase(t *testing.T) {
 	if _, text := askReady(t, s.AdminURL); !strings.Contains(text, "\nstorage: ") {
 		t.Errorf("of two reasons it gives %q", text)
 	}
+	outageIsCounted(t, s)
 	if err := database.Restart(); err != nil {
 		t.Fatal(err)
 	}

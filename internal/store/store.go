@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -281,7 +282,11 @@ func UUID(id string) string {
 // failure is the system failing: nobody is let in, and nobody is told "not found".
 type failure struct{ cause error }
 
-func (f failure) Error() string { return "storage: " + f.cause.Error() }
+// Error says once what the driver says of each way in which it tried to connect: with TLS and without, mostly.
+func (f failure) Error() string {
+	return "storage: " + strings.Join(slices.Compact(strings.Split(f.cause.Error(), "\n")), "\n")
+}
+
 func (f failure) Unwrap() []error {
 	return []error{counterfoil.Refuse(counterfoil.CodeUnavailable, "The service cannot reach its storage. Try again shortly."), f.cause}
 }

@@ -29,8 +29,9 @@ func Wrap(h http.Handler, o Options) http.Handler {
 	if log == nil {
 		log = slog.Default()
 	}
+	var failures Failures
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		res := &response{ResponseWriter: w, log: log, mask: o.Mask}
+		res := &response{ResponseWriter: w, log: log, failures: &failures, mask: o.Mask}
 		res.id[0] = NewRequestID()
 		res.baseline(w.Header())
 		debugging := log.Enabled(r.Context(), slog.LevelDebug)
@@ -62,11 +63,12 @@ func Wrap(h http.Handler, o Options) http.Handler {
 // response is the writer that handlers get. It lives as long as its request; the header borrows id.
 type response struct {
 	http.ResponseWriter
-	log    *slog.Logger
-	mask   func(string) string
-	id     [1]string
-	status int // 0 until the answer has begun
-	bytes  int64
+	log      *slog.Logger
+	failures *Failures
+	mask     func(string) string
+	id       [1]string
+	status   int // 0 until the answer has begun
+	bytes    int64
 }
 
 // Header values that every answer shares. They are at capacity, so that an Add copies them.

@@ -164,6 +164,9 @@ func logFailure(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, ErrUnavailable):
 		level = slog.LevelWarn
 	}
-	Logger(w).LogAttrs(r.Context(), level, "request failed",
-		slog.String("method", loggableMethod(r)), slog.String("path", responseOf(w).loggablePath(r)), slog.Any("error", err))
+	res, failures := responseOf(w), new(Failures)
+	if res != nil {
+		failures = res.failures
+	}
+	failures.Log(Logger(w), level, "request failed", err, slog.String("method", loggableMethod(r)), slog.String("path", res.loggablePath(r)))
 }
