@@ -161,7 +161,13 @@ func receiptText(what string, r counterfoil.Receipt) string {
 			fenced++
 		}
 	}
-	text := fmt.Sprintf("%s %s. Confirmed by %d of %d %s, slowest %s ms.", what, at.Format(layout), confirmed, len(r.Nodes), r.Confirmers(), milliseconds(slowest))
+	text := fmt.Sprintf("%s %s.", what, at.Format(layout))
+	switch {
+	case len(r.Nodes) > 0:
+		text += fmt.Sprintf(" Confirmed by %d of %d %s, slowest %s ms.", confirmed, len(r.Nodes), r.Confirmers(), milliseconds(slowest))
+	case r.Complete: // the one that counted them was killed before it answered
+		text += " In force on every node; when each confirmed is not known."
+	}
 	if fenced > 0 {
 		text += fmt.Sprintf(" %d could not confirm and stopped answering.", fenced)
 	}

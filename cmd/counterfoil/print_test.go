@@ -85,7 +85,9 @@ func TestReceiptText(t *testing.T) {
 		{"a verifier that is gone", counterfoil.Receipt{RevokedAt: noon, Complete: true, Nodes: []counterfoil.ReceiptNode{{ID: "node_1", ConfirmedInMS: ms(2)}, {ID: "ver_1", Fenced: true}}},
 			"Revoked 12:02:11.204. Confirmed by 1 of 2 nodes and verifiers, slowest 2.0 ms. 1 could not confirm and stopped answering."},
 		{"another day", counterfoil.Receipt{RevokedAt: before, Complete: true},
-			"Revoked 2026-01-02 03:04:05.000 " + zone + ". Confirmed by 0 of 0 nodes, slowest 0.000 ms."},
+			"Revoked 2026-01-02 03:04:05.000 " + zone + ". In force on every node; when each confirmed is not known."},
+		{"killed before it answered", counterfoil.Receipt{ID: "rcp_1", RevokedAt: noon},
+			"Revoked 12:02:11.204. Not every node has confirmed yet: counterfoil receipt show rcp_1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := receiptText("Revoked", test.receipt); got != test.want {

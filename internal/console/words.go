@@ -82,6 +82,9 @@ func receiptWords(r *counterfoil.Receipt) string {
 	if r == nil || r.ID == "" {
 		return ""
 	}
+	if len(r.Nodes) == 0 && r.Complete { // the one that counted them was killed before it answered
+		return "In force on every node; when each confirmed is not known."
+	}
 	confirmed, slowest := 0, 0.0
 	for _, n := range r.Nodes {
 		if n.ConfirmedInMS != nil {
