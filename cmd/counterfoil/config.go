@@ -149,26 +149,9 @@ const (
 	fromFlag
 )
 
-// serveLine is the command that serves it.
-func (f *storage) serveLine() string {
-	if f.Data == "./data" {
-		return "counterfoil serve"
-	}
-	return "counterfoil serve --data " + quoted(f.Data)
-}
-
-// notSetUp says what to do where nothing was set up.
-func (f *storage) notSetUp() error {
-	where := "--data " + quoted(f.Data)
-	if f.DatabaseURL != "" {
-		where += " --database-url …"
-	}
-	return fmt.Errorf("this instance is not set up yet. Run this first:\n  counterfoil setup %s --organization \"Your company\" --email you@example.com --catalogue catalogue.yaml", where)
-}
-
 // configure gives a value to every flag that is a setting and was not given: from the environment, else from the
 // configuration file.
-func configure(parsed *kong.Context, lookupEnv func(string) (string, bool)) error {
+func (s *session) configure(parsed *kong.Context) error {
 	flags := map[string]*kong.Flag{} // by key
 	for _, f := range parsed.Flags() {
 		if f.Tag.Has("setting") {
@@ -184,7 +167,8 @@ func configure(parsed *kong.Context, lookupEnv func(string) (string, bool)) erro
 			found[keyOf(path.Flag)] = setting{rank: fromFlag, from: "--" + path.Flag.Name}
 		}
 	}
-	environment(flags, found, lookupEnv)
+	environment(flags, found, s.lookupEnv)
+	s.given = givenWords(parsed, found)
 	if err := apply(flags, found, "config"); err != nil {
 		return err
 	}

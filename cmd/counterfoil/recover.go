@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,13 +19,14 @@ type recoverCmd struct {
 	storage   `embed:""`
 	outFile   `embed:""`
 	Member    string `placeholder:"EMAIL" help:"A person who lost what they sign in with: print a link that sets a new password. Their password, device, passkeys and recovery codes are removed."`
-	PublicURL string `setting:"" placeholder:"URL" help:"Where browsers reach the pages. Default http://localhost:8080."`
+	PublicURL string `setting:"" placeholder:"URL" help:"Where browsers reach the pages, if not at the address that the server listens on."`
+	Listen    string `setting:"" default:"127.0.0.1:8080" placeholder:"ADDR" help:"The address that the server listens on, for the link. Default 127.0.0.1:8080."`
 	Expires   expiry `placeholder:"WHEN" help:"When the system token ends: 90d, 12h, 30m, a time such as 2027-01-31 (UTC) or 2027-01-31T09:00:00Z, or never. Default 24h."`
 	JSON      bool   `name:"json" help:"Print JSON."`
 }
 
 func (recoverCmd) Help() string {
-	return `For when no system token is left, or nobody who could let somebody in again. It works while no server runs on the database, and with its instance key. The value or the link alone goes to stdout, everything else to stderr; the log tells of it.
+	return `For when no system token is left, or nobody who could let somebody in again. It takes the instance key. On SQLite the server has to be stopped meanwhile; on PostgreSQL nodes may run, and take what it makes at once. The value or the link alone goes to stdout, everything else to stderr; the log tells of it.
 
 Examples:
 
@@ -48,21 +48,21 @@ func (c *recoverCmd) run(ctx context.Context, s *session) error {
 	if !c.Expires.given {
 		c.Expires = expiry{given: true, in: 24 * time.Hour}
 	}
-	created, err := c.recover(ctx)
+	created, err := c.recover(ctx, s)
 	if created.Secret == "" {
 		return err
 	}
 	// Whatever failed after it: the value is shown this once.
 	err = errors.Join(s.created(created, c.JSON), err)
 	if err == nil && !c.JSON {
-		s.say("It holds every permission. Next: %s", c.serveLine())
+		s.say("It holds every permission. Next: counterfoil serve%s", s.given)
 	}
 	return err
 }
 
 // recover makes a system token with every permission, without asking for another.
-func (c *recoverCmd) recover(ctx context.Context) (created counterfoil.Created, err error) {
-	err = c.within(ctx, func(core *server.Core) (err error) {
+func (c *recoverCmd) recover(ctx context.Context, s *session) (created counterfoil.Created, err error) {
+	err = c.within(ctx, s, func(core *server.Core) (err error) {
 		draft := counterfoil.Draft{Kind: counterfoil.KindSystem, Name: "recovered", Permissions: core.Registry.Rules.InForce.Catalogue().All()}
 		c.Expires.of(&draft)
 		created, err = core.Registry.CreateToken(ctx, registry.Operator(), "", draft)
@@ -73,8 +73,8 @@ func (c *recoverCmd) recover(ctx context.Context) (created counterfoil.Created, 
 
 // member prints a link that lets a person in again.
 func (c *recoverCmd) member(ctx context.Context, s *session) error {
-	return c.within(ctx, func(core *server.Core) error {
-		core.Registry.ConsoleURL = cmp.Or(c.PublicURL, "http://localhost:8080")
+	return c.within(ctx, s, func(core *server.Core) error {
+		core.Registry.ConsoleURL = server.ConsoleURL(c.PublicURL, "http://"+c.Listen)
 		org, id, err := core.Registry.MemberByEmail(ctx, registry.Operator(), c.Member)
 		if err != nil {
 			return err
@@ -87,13 +87,15 @@ func (c *recoverCmd) member(ctx context.Context, s *session) error {
 			return s.json(map[string]any{"url": link.URL, "expires_at": link.ExpiresAt})
 		}
 		s.say("Whoever opens this sets a new password for %s, once, until %s:", c.Member, link.ExpiresAt.UTC().Format("2006-01-02 15:04 UTC"))
-		_, err = fmt.Fprintln(s.out, link.URL)
+		if _, err = fmt.Fprintln(s.out, link.URL); err == nil {
+			s.say("The server has to run for that: counterfoil serve%s", s.given)
+		}
 		return err
 	})
 }
 
 // within opens the instance, which must be set up, and closes it again.
-func (c *recoverCmd) within(ctx context.Context, fn func(*server.Core) error) (err error) {
+func (c *recoverCmd) within(ctx context.Context, s *session, fn func(*server.Core) error) (err error) {
 	if err := c.exists(); err != nil {
 		return err
 	}
@@ -109,7 +111,7 @@ func (c *recoverCmd) within(ctx context.Context, fn func(*server.Core) error) (e
 		return err
 	}
 	if !ready {
-		return c.notSetUp()
+		return fmt.Errorf("this instance is not set up yet. Run this first:\n  counterfoil setup --organization \"Your company\" --email you@example.com --catalogue catalogue.yaml%s", s.given)
 	}
 	return fn(core)
 }

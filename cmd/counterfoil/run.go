@@ -29,6 +29,7 @@ type session struct {
 	in        io.Reader
 	out, err  io.Writer
 
+	given  string         // the settings that this command was given, as words for serve; see givenWords
 	inUsed bool           // stdin was read
 	api    *client.Client // that asks; nil before dial
 	system bool           // the token that asks is a system token
@@ -145,7 +146,7 @@ func run(ctx context.Context, args []string, lookupEnv func(string) (string, boo
 	if fault != nil { // of an enum the empty word is the flag that was left out
 		return s.report(parsedOf(fault), misused("%s", strings.Replace(fault.Error(), `must be one of "",`, "must be one of ", 1)))
 	}
-	if fault := configure(parsed, lookupEnv); fault != nil {
+	if fault := s.configure(parsed); fault != nil {
 		return s.report(parsed, usageError{fault})
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))

@@ -74,7 +74,7 @@ Both expire in 24 h and are shown this once: the owner's holds every permission 
 system token every permission.
 
 %sNext: %s
-`, printable(c.Organization), answer.Organization.Slug, printable(answer.Owner.Email), answer.OwnerToken, answer.SystemToken, none, c.serveLine())
+`, printable(c.Organization), answer.Organization.Slug, printable(answer.Owner.Email), answer.OwnerToken, answer.SystemToken, none, "counterfoil serve"+s.given)
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,14 +85,14 @@ func (c *Core) provision(ctx context.Context, at identity.Place, org string, p i
 	return c.Registry.ProvisionMember(ctx, registry.Origin(at), id, registry.Provision(p), within)
 }
 
-// consoleURL is where browsers reach the console: the public URL, or where it listens, by name where that is this machine.
-// Passkeys want a name.
-func consoleURL(public, listening string) string {
+// ConsoleURL is where browsers reach the console: the public URL, or where it listens, by name where that is this machine or
+// any of its addresses. Passkeys want a name.
+func ConsoleURL(public, listening string) string {
 	if public != "" {
 		return strings.TrimSuffix(public, "/")
 	}
 	u, err := url.Parse(listening)
-	if err == nil && (u.Hostname() == "127.0.0.1" || u.Hostname() == "::1") {
+	if err == nil && slices.Contains([]string{"127.0.0.1", "::1", "", "0.0.0.0", "::"}, u.Hostname()) {
 		u.Host = "localhost:" + u.Port()
 		return u.String()
 	}

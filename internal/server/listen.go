@@ -86,7 +86,7 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	if core.Registry.URL == "" {
 		core.Registry.URL = s.URL // nobody is served before Serve
 	}
-	core.Registry.ConsoleURL = consoleURL(core.Config.URL, s.URL)
+	core.Registry.ConsoleURL = ConsoleURL(core.Config.URL, s.URL)
 	if core.Identity, err = core.newIdentity(core.Registry.ConsoleURL); err != nil {
 		return nil, err
 	}

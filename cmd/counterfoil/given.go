@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// givenWords says again which settings the command line gave, so that the next command works on the same place:
+// " --data d --prefix acme". A database URL is written without its password. The catalogue is left out, which setup copies, and
+// those of the environment are named alone, in a comment at the end: they are likely to be there still.
+func givenWords(parsed *kong.Context, found map[string]setting) string {
+	var words strings.Builder
+	var variables []string
+	for _, f := range parsed.Flags() {
+		s, given := found[keyOf(f)]
+		switch {
+		case !given || !f.Tag.Has("setting") || f.Name == "catalogue":
+			continue
+		case s.rank == fromEnvironment:
+			variables = append(variables, variableOf(keyOf(f)))
+			continue
+		}
+		value := fmt.Sprint(f.Target)
+		if list, ok := f.Target.Interface().([]string); ok {
+			value = strings.Join(list, ",")
+		}
+		if f.Name == "database-url" {
+			value = withoutPassword(value)
+		}
+		fmt.Fprintf(&words, " --%s %s", f.Name, quoted(value))
+	}
+	if len(variables) > 0 {
+		fmt.Fprintf(&words, "   # with %s as it is here", strings.Join(variables, ", "))
+	}
+	return words.String()
+}
+
+// withoutPassword writes xxxxx for the password of a database URL; … where it may be anywhere in it.
+func withoutPassword(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || !strings.HasPrefix(u.Scheme, "postgres") || strings.Contains(u.RawQuery, "password") {
+		return "…"
+	}
+	return u.Redacted()
+}
