@@ -105,7 +105,16 @@ func readFrames(body io.Reader, see func(event string, data []byte) error) error
 // ReportVerifier says how far a verifier has applied the log, and asks for more time to trust what it remembers: counted from
 // before the call, once it has applied everything up to the answer's number.
 func (c *Client) ReportVerifier(ctx context.Context, verifier string, report counterfoil.VerifierReport, options ...CallOption) (counterfoil.VerifierLease, error) {
-	return call[counterfoil.VerifierLease](ctx, c, request{doing: "reporting how far a verifier is", method: http.MethodPut, path: path{"v1", "verifiers", verifier}, body: report}, options)
+	return c.reportVerifier(ctx, verifier, "", report, options...)
+}
+
+// reportVerifier sends the report once. Its uses are counted once by a node, however often they come with one key; "" is none.
+func (c *Client) reportVerifier(ctx context.Context, verifier, key string, report counterfoil.VerifierReport, options ...CallOption) (counterfoil.VerifierLease, error) {
+	header := http.Header{}
+	if key != "" {
+		header.Set("Idempotency-Key", key)
+	}
+	return call[counterfoil.VerifierLease](ctx, c, request{doing: "reporting how far a verifier is", method: http.MethodPut, path: path{"v1", "verifiers", verifier}, header: header, body: report}, options)
 }
 
 // LeaveVerifier says that a verifier trusts nothing any more: nobody waits for it.

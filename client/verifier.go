@@ -57,10 +57,13 @@ type Verifier struct {
 	foreign atomic.Int64 // nanoseconds since start: the server told facts of another format, and is asked for verdicts until then
 	applied atomic.Int64 // the log's entry up to which changes were applied; -1: none yet
 	hash    []byte       // of that entry; the following goroutine's own
-	full    atomic.Bool  // it was said that the server feeds no further verifier
+	follows atomic.Bool  // the stream of changes stands
 
 	standing sync.Mutex // held to change until, so that nothing is trusted again that was forgotten meanwhile
 	begun    int        // how often everything was forgotten; guarded by standing
+	telling  telling    // these are the reporting goroutine's own, and Close's after it
+	alone    bool       // the next report tells no uses: the one before failed, and they shall not keep this from its lease
+	told     string     // the fault of reports that was last logged; "": they are taken
 	quit     context.CancelFunc
 	done     sync.WaitGroup
 	reported chan struct{} // asks for a report
@@ -101,14 +104,15 @@ func (v *Verifier) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	for more := v.applied.Load() >= 0; more; {
-		uses := v.uses.take()
-		if more = len(uses) == mostUses; len(uses) == 0 {
+		v.nextUses()
+		if more = len(v.telling.uses) == mostUses; len(v.telling.uses) == 0 {
 			break
 		}
-		_, err := v.tell(ctx, counterfoil.VerifierReport{Applied: v.applied.Load(), LeaseMS: leastStaleness.Milliseconds(), Uses: uses})
+		_, err := v.tell(ctx, v.telling, counterfoil.VerifierReport{Applied: v.applied.Load(), LeaseMS: leastStaleness.Milliseconds()})
 		if err != nil {
 			break // a few uses are not counted
 		}
+		v.telling = telling{}
 	}
 	_ = v.client.LeaveVerifier(ctx, v.id) // else it is waited for until its lease is over
 }

@@ -27,6 +27,7 @@ func (v *Verifier) follow(ctx context.Context) {
 				v.config.Logger.Info("the changes of tokens are followed again")
 			}
 			heard, told, wait = time.Now(), "", 0
+			v.follows.Store(true)
 			if v.applied.Load() < 0 { // what was read before this stream began may lack a change that none tells
 				v.memory.apply(counterfoil.Change{Scope: counterfoil.ScopeEverything})
 			}
@@ -41,6 +42,7 @@ func (v *Verifier) follow(ctx context.Context) {
 			}
 			return nil
 		})
+		v.follows.Store(false)
 		if ctx.Err() != nil {
 			return
 		}
@@ -61,8 +63,10 @@ func faultOf(err error) string {
 	if errors.As(err, &refused) {
 		return string(refused.Code)
 	}
-	return "no answer"
+	return noAnswer
 }
+
+const noAnswer = "no answer"
 
 // forget begins anew at the end of the log.
 func (v *Verifier) forget() {
@@ -99,11 +103,15 @@ func (v *Verifier) report(ctx context.Context) {
 	}
 }
 
-// refused says once that the server feeds no further verifier. Of whatever else is wrong the stream says it.
-func (v *Verifier) refused(err error) {
-	if errors.Is(err, &counterfoil.Error{Code: counterfoil.CodeRateLimited}) && !v.full.Swap(true) {
-		v.config.Logger.Warn("the server does not let this process judge tokens by itself", "error", err)
+// failed takes note of a report that was not taken, and says so once where the stream does not: it stands, and the server refuses
+// the report, or has left it without an answer until the lease ran out.
+func (v *Verifier) failed(err error) {
+	fault := faultOf(err)
+	if fault == v.told || !v.follows.Load() || fault == noAnswer && v.trusts(time.Now()) {
+		return
 	}
+	v.told = fault
+	v.config.Logger.Warn("the server does not take the reports of this process: meanwhile it asks about each check, or what it accepts is not counted; it is tried again", "error", err)
 }
 
 // renew asks for a lease. It runs from before the question, and begins once everything is applied that the log held when it was
@@ -115,17 +123,34 @@ func (v *Verifier) renew(ctx context.Context) {
 	if applied < 0 {
 		return
 	}
-	uses := v.uses.take()
 	short, cancel := context.WithTimeout(ctx, v.config.MaxStaleness)
 	defer cancel()
-	lease, err := v.tell(short, counterfoil.VerifierReport{Applied: applied, LeaseMS: v.config.MaxStaleness.Milliseconds(), Uses: uses})
+	now := telling{}
+	if !v.alone {
+		v.nextUses()
+		now = v.telling
+	}
+	lease, err := v.tell(short, now, counterfoil.VerifierReport{Applied: applied, LeaseMS: v.config.MaxStaleness.Milliseconds()})
 	if err != nil {
-		v.uses.back(uses)
-		v.refused(err)
+		if v.alone = len(now.uses) > 0; v.alone && refusedOutright(err) {
+			v.uses.back(now.uses)
+			v.telling = telling{}
+		}
+		if ctx.Err() == nil {
+			v.failed(err)
+		}
 		return
 	}
-	v.full.Store(false)
-	if len(uses) == mostUses { // there are more
+	if v.alone {
+		v.alone = false
+	} else {
+		if v.told != "" {
+			v.told = ""
+			v.config.Logger.Info("the server takes the reports of this process again")
+		}
+		v.telling = telling{}
+	}
+	if len(now.uses) == mostUses { // there are more
 		poke(v.reported)
 	}
 	for v.applied.Load() < lease.Number {
@@ -144,10 +169,17 @@ func (v *Verifier) renew(ctx context.Context) {
 	}
 }
 
-// tell sends a report. A server of a version before, which tells no values apart, refuses one that does, and is sent it again at
-// once without. That is not remembered: the next report may reach a newer node, and "quiet" rests on what it is told.
-func (v *Verifier) tell(ctx context.Context, report counterfoil.VerifierReport) (counterfoil.VerifierLease, error) {
-	lease, err := v.client.ReportVerifier(ctx, v.id, report)
+// refusedOutright reports whether the service has refused a report, and counted nothing of it.
+func refusedOutright(err error) bool {
+	var refused *Error
+	return errors.As(err, &refused) && refused.Status/100 == 4 && refused.Err.Code != CodeUnexpectedAnswer
+}
+
+// tell sends a report with uses. A server of a version before, which tells no values apart, refuses one that does, and is sent it
+// again at once without. That is not remembered: the next report may reach a newer node, and "quiet" rests on what it is told.
+func (v *Verifier) tell(ctx context.Context, now telling, report counterfoil.VerifierReport) (counterfoil.VerifierLease, error) {
+	report.Uses = now.uses
+	lease, err := v.client.reportVerifier(ctx, v.id, now.key, report)
 	var refused *counterfoil.Error
 	if !errors.As(err, &refused) || !slices.ContainsFunc(refused.Problems, func(p counterfoil.Problem) bool { return strings.HasSuffix(p.Pointer, "/previous_until") }) {
 		return lease, err
@@ -156,5 +188,5 @@ func (v *Verifier) tell(ctx context.Context, report counterfoil.VerifierReport) 
 	for i := range report.Uses {
 		report.Uses[i].PreviousUntil = nil
 	}
-	return v.client.ReportVerifier(ctx, v.id, report)
+	return v.client.reportVerifier(ctx, v.id, now.key, report)
 }

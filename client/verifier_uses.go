@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/rand"
 	"net/netip"
 	"sync"
 	"time"
@@ -119,5 +120,21 @@ func (u *uses) back(list []counterfoil.VerifierUse) {
 			from.until = counterfoil.At(*use.PreviousUntil)
 		}
 		u.add(from, used{use.Count, use.LastAt})
+	}
+}
+
+// telling are uses that one report tells. They keep their key until it is known what became of them: a node counts them once.
+type telling struct {
+	key  string
+	uses []counterfoil.VerifierUse
+}
+
+// nextUses has uses that can be told, if there are any: those whose report has not been answered, before others.
+func (v *Verifier) nextUses() {
+	if len(v.telling.uses) > 0 {
+		return
+	}
+	if uses := v.uses.take(); len(uses) > 0 {
+		v.telling = telling{rand.Text(), uses}
 	}
 }

@@ -42,6 +42,9 @@ type verifier struct {
 	applied int64
 	until   time.Duration // since start: it trusts what it remembers before then
 	asking  int           // reports that are being answered: it may be granted more
+
+	once sync.Mutex // guards last; taken without mu
+	last string     // the key of the last report that Once did something for
 }
 
 // New makes an empty set that grants leases up to the longest. Ghosts is for how long verifiers of a process before this one may
@@ -89,6 +92,27 @@ func (s *Set) Report(id, by string, applied int64) (end func(lease time.Duration
 		}
 		s.tell()
 	}, nil
+}
+
+// Once does what a report brings beside how far its verifier is, unless it was done for a report of that verifier with this key
+// just before: one whose answer was lost is sent again. An empty key is none.
+func (s *Set) Once(id, key string, do func() error) error {
+	s.mu.Lock()
+	v := s.all[id]
+	s.mu.Unlock()
+	if v == nil || key == "" {
+		return do()
+	}
+	v.once.Lock()
+	defer v.once.Unlock()
+	if v.last == key {
+		return nil
+	}
+	err := do()
+	if err == nil {
+		v.last = key
+	}
+	return err
 }
 
 // Leave forgets a verifier that trusts nothing any more.

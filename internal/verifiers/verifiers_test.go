@@ -3,6 +3,7 @@ package verifiers
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 )
@@ -82,5 +83,45 @@ func TestPlacesOfOneCredential(t *testing.T) {
 	}
 	if err := join(Most, "tok_a"); err != nil {
 		t.Errorf("a place that was given up: %v", err)
+	}
+}
+
+// What a report brings is done once, also where it is sent again while the first one is under way; what failed is done again.
+func TestOnce(t *testing.T) {
+	s := New(time.Minute, 0)
+	if _, err := s.Report("ver_a", "tok_a", 5); err != nil {
+		t.Fatal(err)
+	}
+	done, fails := 0, errors.New("the database is away")
+	do := func(err error) func() error {
+		return func() error {
+			if time.Sleep(time.Millisecond); err == nil {
+				done++ // by one at a time
+			}
+			return err
+		}
+	}
+	if err := s.Once("ver_a", "one", do(fails)); !errors.Is(err, fails) {
+		t.Error(err)
+	}
+	var group sync.WaitGroup
+	for range 10 {
+		group.Go(func() {
+			if err := s.Once("ver_a", "one", do(nil)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if done != 1 {
+		t.Errorf("it was done %d times", done)
+	}
+	for i, key := range []string{"two", "", "", "three"} {
+		if err := s.Once("ver_a", key, do(nil)); err != nil || done != 2+i {
+			t.Errorf("%q: %v, done %d times", key, err, done)
+		}
+	}
+	if err := s.Once("ver_gone", "one", do(nil)); err != nil || done != 6 {
+		t.Errorf("of one that has left: %v, done %d times", err, done)
 	}
 }

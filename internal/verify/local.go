@@ -5,11 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"net/netip"
 	"strings"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/secret"
+	"github.com/counterfoil/counterfoil/internal/store"
 )
 
 // ChangeOf says what an entry of the log may have changed of what verdicts go by. It is apply for those who judge by themselves.
@@ -132,8 +134,8 @@ func untilOf(u counterfoil.VerifierUse, now counterfoil.Instant) counterfoil.Ins
 	return until
 }
 
-// NoteUses notes uses that somebody else has accepted: all of them, or with an error none. Those of what is no token here are
-// dropped.
+// NoteUses notes uses that somebody else has accepted: all of them, or with an error none. Those of what is no token here, or a
+// damaged one, are dropped: who sent them would send them for ever.
 func (v *Verifier) NoteUses(ctx context.Context, uses []counterfoil.VerifierUse) error {
 	now := v.Now()
 	sums := map[useKey]useSum{}
@@ -143,7 +145,8 @@ func (v *Verifier) NoteUses(ctx context.Context, uses []counterfoil.VerifierUse)
 			continue
 		}
 		if v.cache.get(id) == nil {
-			if _, found, err := v.Store.LookUp(ctx, u.Token); err != nil {
+			_, found, err := v.Store.LookUp(ctx, u.Token)
+			if err != nil && !errors.Is(err, store.ErrDamaged) {
 				return err
 			} else if !found {
 				continue
