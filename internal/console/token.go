@@ -244,7 +244,7 @@ func (v *visit) revoke() error {
 	if t.Owner != nil && !v.own(t) {
 		to = v.path("/all-tokens")
 	}
-	return v.say(to, "good", "“"+t.Name+"” was revoked at "+revoked.Receipt.RevokedAt.UTC().Format("15:04:05.000")+" UTC.", &revoked.Receipt)
+	return v.say(to, "good", "“"+t.Name+"” was revoked "+moment(v.now(), revoked.Receipt.RevokedAt)+".", &revoked.Receipt)
 }
 
 // addressUse is how often a token was used from one address.

@@ -15,6 +15,15 @@ func exact(at time.Time) string { return at.UTC().Format("Monday 2 January 2006,
 
 func date(at time.Time) string { return at.UTC().Format("2 January 2006") }
 
+// moment is a time to the millisecond, with its day where that is not today: "at 14:02:11.204 UTC".
+func moment(now, at time.Time) string {
+	const clock, day = "at 15:04:05.000 UTC", "on 2 January 2006 "
+	if at = at.UTC(); at.Format(day) == now.UTC().Format(day) {
+		return at.Format(clock)
+	}
+	return at.Format(day + clock)
+}
+
 // relative says how far a time is from now, in the largest unit that fits.
 func relative(now, at time.Time) string {
 	d := at.Sub(now)

@@ -102,12 +102,15 @@ func filterNameProblem(name string) []counterfoil.Problem {
 	return nameProblem("/name", name)
 }
 
-// rulesProblems checks the text of a filter's rules.
+// rulesProblems checks the text of a filter's rules that is to be kept. One without a rule is more likely a mistake than meant.
 func rulesProblems(text string) []counterfoil.Problem {
 	if utf8.RuneCountInString(text) > counterfoil.MaxIPRulesLength {
 		return []counterfoil.Problem{invalid("/rules", fmt.Sprintf("the rules of an IP filter have at most %d characters", counterfoil.MaxIPRulesLength))}
 	}
-	_, found := counterfoil.ParseIPRules(text)
+	compiled, found := counterfoil.ParseIPRules(text)
+	if found == nil && compiled.Empty() {
+		return []counterfoil.Problem{invalid("/rules", "there is no rule in it, and no match denies: everybody would be refused; if that is meant, write deny all")}
+	}
 	return found
 }
 

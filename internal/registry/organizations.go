@@ -6,6 +6,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/ledger"
@@ -127,11 +130,15 @@ func organizationTarget(o counterfoil.Organization) counterfoil.Target {
 	return counterfoil.Target{Kind: "organization", ID: o.ID, Name: o.Name}
 }
 
-// slugOf makes a slug of a name: "Acme, Inc." becomes "acme-inc".
+// plainLatin writes Latin letters that Unicode takes apart into nothing simpler.
+var plainLatin = strings.NewReplacer("ß", "ss", "æ", "ae", "œ", "oe", "ø", "o", "ł", "l", "đ", "d", "ð", "d", "þ", "th", "ı", "i")
+
+// slugOf makes a slug of a name: "Acme, Inc." becomes "acme-inc", "Zürich" zurich, and what has no Latin letters organization.
 func slugOf(name string) string {
 	var b strings.Builder
-	for _, r := range strings.ToLower(name) {
+	for _, r := range norm.NFKD.String(plainLatin.Replace(strings.ToLower(name))) {
 		switch {
+		case unicode.Is(unicode.Mn, r): // an accent
 		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
 			b.WriteRune(r)
 		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
