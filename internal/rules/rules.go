@@ -122,7 +122,8 @@ func Record(t *store.Token) judge.Record {
 
 // InForce holds the catalogue that is in force. The zero value holds an empty one.
 type InForce struct {
-	p atomic.Pointer[inForce]
+	Changed func(before, after *counterfoil.Catalogue) // is told when one takes another's place; may be nil
+	p       atomic.Pointer[inForce]
 }
 
 type inForce struct {
@@ -153,7 +154,13 @@ func (f *InForce) Set(c *counterfoil.Catalogue, text string) { f.p.Store(&inForc
 // Replace puts a catalogue in force in place of the one that Catalogue returned; false: another was put in force since.
 func (f *InForce) Replace(present, next *counterfoil.Catalogue, text string) bool {
 	in := f.p.Load()
-	return in != nil && in.catalogue == present && f.p.CompareAndSwap(in, &inForce{next, text})
+	if in == nil || in.catalogue != present || !f.p.CompareAndSwap(in, &inForce{next, text}) {
+		return false
+	}
+	if in.text != "" && f.Changed != nil {
+		f.Changed(present, next)
+	}
+	return true
 }
 
 // Cache remembers compiled rules by organization, version and catalogue. Only states that are committed are remembered:

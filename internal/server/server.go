@@ -173,7 +173,7 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 			core.ledger.Close()
 		}
 	}()
-	cache := &rules.Cache{InForce: &rules.InForce{}}
+	cache := &rules.Cache{InForce: &rules.InForce{Changed: core.catalogueChanged}}
 	prefixes, others := map[string]string{}, map[string]string{}
 	for _, d := range c.DataCenters {
 		prefixes[d.Prefix] = d.URL
