@@ -67,6 +67,9 @@ func openPostgres(ctx context.Context, c Config, u *underway) (_ engine, err err
 	if version < 150000 {
 		return nil, fmt.Errorf("PostgreSQL %d is too old: 15 or later is needed", version/10000)
 	}
+	if host := unencrypted(&config.Config); host != "" {
+		c.Logger.Warn("the connection to PostgreSQL may go unencrypted: ask for sslmode=verify-full in the database URL", "host", host)
+	}
 	if err := besideNodes(ctx, e.turns); err != nil {
 		return nil, err
 	}
