@@ -36,8 +36,11 @@ func (c *Core) firstReplay(ctx context.Context) error {
 	if !ready {
 		return c.beginLedger(ctx)
 	}
-	c.Config.Logger.Warn("there was no ledger of revocations beside a database in use; if the database comes from a backup, tokens revoked since are good again",
-		"file", filepath.Join(c.Config.Dir, LedgerName))
+	message := "there was no ledger of revocations beside a database in use; if the database comes from a backup, tokens revoked since are good again"
+	if !c.Store.Alone() {
+		message = "there is no ledger of revocations here, as at a node that is new beside others; if it was lost and the database comes from a backup, tokens revoked since are good again where no other node's ledger has them"
+	}
+	c.Config.Logger.Warn(message, "file", filepath.Join(c.Config.Dir, LedgerName))
 	return nil
 }
 
