@@ -353,19 +353,23 @@ func (f *follower) head(ctx context.Context, conn *pgx.Conn) (number int64, hash
 	return number, hash, err
 }
 
-// renew lets the lease run from began on, a moment before the log was read, unless this node was fenced: then it joins
-// again, and reads the log again before it is alive.
+// renew lets the lease run from began on, a moment before the log was read, unless this node was fenced, or the log does not hold
+// what it applied last, as where a backup was put back: then it joins again, and reads the log again before it is alive.
 func (f *follower) renew(ctx context.Context, conn *pgx.Conn, began time.Duration) error {
 	f.renewals++
 	f.due = f.now() + f.lease/4
-	tag, err := conn.Exec(ctx, "UPDATE nodes SET applied = $2, renewals = $3, settled = $4, seen_at = $5 WHERE id = $1 AND fenced = 0 AND NOT "+fmt.Sprintf(outdated, 6),
-		f.id, f.claim(), f.renewals, int64(f.settled()), time.Now().UnixMicro(), len(migrations)-1)
+	tag, err := conn.Exec(ctx, "UPDATE nodes SET applied = $2, renewals = $3, settled = $4, seen_at = $5 WHERE id = $1 AND fenced = 0 AND NOT "+fmt.Sprintf(outdated, 6)+
+		" AND (CAST($7 AS BIGINT) = 0 OR EXISTS (SELECT 1 FROM events WHERE seq = $7 AND hash = $8))",
+		f.id, f.claim(), f.renewals, int64(f.settled()), time.Now().UnixMicro(), len(migrations)-1, f.applied.Load(), f.hash)
 	if err != nil {
 		return fmt.Errorf("renewing the lease: %w", err)
 	}
 	if tag.RowsAffected() == 0 {
 		f.due = 0
 		f.fenced.Add(1)
+		if err := f.resume(ctx, conn); err != nil {
+			return err
+		}
 		return f.register(ctx, conn)
 	}
 	f.outdated.Store(false) // a backup was restored

@@ -371,6 +371,23 @@ func TestAnotherLog(t *testing.T) {
 	eventually(t, "a new epoch", longest, func() bool { after, alive := s.Alive(); return alive && after > before })
 }
 
+// A backup that is put back into the very database, in one transaction and without a connection being cut, is another log as well:
+// it ends the epoch within a lease, before it has grown to where the node was.
+func TestLogIsPutBackInPlace(t *testing.T) {
+	t.Parallel()
+	s := open(t, Config{DatabaseURL: postgrestest.NewDatabase(t)})
+	var o told
+	s.Attach(o.follow)
+	logged(t, s, "in the backup")
+	number := logged(t, s, "after it")
+	eventually(t, "it is applied", longest, func() bool { return s.Standing().Applied >= number })
+	before, _ := s.Alive()
+	s.raw(t, "DELETE FROM events WHERE seq = $1", number)
+	eventually(t, "a new epoch", longest, func() bool { after, alive := s.Alive(); return alive && after > before })
+	logged(t, s, "after the restore")
+	eventually(t, "what has the number of what is gone is applied", longest, func() bool { return o.has("after the restore") })
+}
+
 // A version that must run alone and nodes exclude each other.
 func TestPostgresServedAlone(t *testing.T) {
 	t.Parallel()
