@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -51,7 +52,7 @@ type service struct {
 	Listen                string        `setting:"" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the API. Default 127.0.0.1:8080."`
 	AdminListen           string        `setting:"" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Address of /healthz, /readyz and /metrics; - for none. Default 127.0.0.1:8081."`
 	EnvoyListen           string        `setting:"" placeholder:"ADDR" help:"Address of Envoy's external authorization, gRPC. For Envoy alone: it is believed about clients' addresses. Default none."`
-	PublicURL             string        `setting:"" placeholder:"URL" help:"Where clients reach the API, if not at the address it listens on."`
+	PublicURL             publicURL     `setting:"" placeholder:"URL" help:"Where clients reach the API, if not at the address it listens on."`
 	TrustedProxies        []string      `setting:"" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed. Never a network from which clients come: they could choose their address."`
 	OutgoingAllow         []string      `setting:"" placeholder:"CIDR" help:"Addresses beside public ones that customers may have called: collectors, webhooks. Only these by http://."`
 	Lease                 time.Duration `setting:"" default:"2s" placeholder:"DURATION" help:"On PostgreSQL, how long a node trusts what it remembers after it last heard from the log: 500ms to 10s. A revocation waits for a node that is gone for as long. Default 2s."`
@@ -63,12 +64,24 @@ type service struct {
 	LogFormat             string        `setting:"" default:"text" placeholder:"FORMAT" help:"text or json. Default text."`
 }
 
+// publicURL is where clients and browsers come, without a path: pages and API have their paths from its root.
+type publicURL string
+
+func (p *publicURL) UnmarshalText(text []byte) error {
+	u, err := url.Parse(string(text))
+	if len(text) > 0 && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery+u.Fragment != "") {
+		return errors.New("want https://tokens.example.com or http://HOST:PORT, without a path")
+	}
+	*p = publicURL(strings.TrimRight(string(text), "/"))
+	return nil
+}
+
 // signIn is how people sign in to the console.
 type signIn struct {
 	ProductName      string        `setting:"" placeholder:"NAME" help:"The product's name on pages and in mails. Default Counterfoil."`
 	ProductLogo      string        `setting:"" placeholder:"FILE" help:"The product's logo on pages, SVG or PNG."`
 	ProductColor     string        `setting:"" placeholder:"COLOR" help:"The product's accent colour on pages, #rrggbb."`
-	SessionIdle      time.Duration `setting:"" default:"12h" placeholder:"DURATION" help:"A console session that is not used for so long ends. Default 12h."`
+	SessionIdle      time.Duration `setting:"" placeholder:"DURATION" help:"A console session that is not used for so long ends. Default 12h."`
 	SessionLifetime  time.Duration `setting:"" default:"168h" placeholder:"DURATION" help:"Every console session ends so long after the sign-in. Default 168h."`
 	SMTPServer       string        `setting:"" name:"smtp-server" placeholder:"HOST:PORT" help:"The server that mail is sent through. Without it no mail is sent, and an admin makes the links."`
 	SMTPSecurity     string        `setting:"" name:"smtp-security" default:"starttls" placeholder:"HOW" help:"starttls, tls or none. Default starttls."`
@@ -83,6 +96,9 @@ type signIn struct {
 func (f *signIn) config() (server.SignIn, error) {
 	c := server.SignIn{Product: f.ProductName, Color: f.ProductColor, SessionIdle: f.SessionIdle, SessionLifetime: f.SessionLifetime,
 		Mail: mail.Config{Server: f.SMTPServer, Security: f.SMTPSecurity, User: f.SMTPUser, PasswordFile: f.SMTPPasswordFile, From: f.SMTPFrom}}
+	if f.SessionIdle < 0 || f.SessionIdle > f.SessionLifetime {
+		return c, fmt.Errorf("session_idle: %v is not within session_lifetime, %v", f.SessionIdle, f.SessionLifetime)
+	}
 	if f.ProductLogo != "" {
 		logo, err := os.ReadFile(f.ProductLogo)
 		if err != nil {
@@ -167,7 +183,7 @@ func (s *session) configure(parsed *kong.Context) error {
 			found[keyOf(path.Flag)] = setting{rank: fromFlag, from: "--" + path.Flag.Name}
 		}
 	}
-	environment(flags, found, s.lookupEnv)
+	environment(flags, found, s.environ)
 	s.given = givenWords(parsed, found)
 	if err := apply(flags, found, "config"); err != nil {
 		return err
@@ -185,12 +201,12 @@ func (s *session) configure(parsed *kong.Context) error {
 	return databaseURL(flags, found)
 }
 
-func environment(flags map[string]*kong.Flag, found map[string]setting, lookupEnv func(string) (string, bool)) {
+func environment(flags map[string]*kong.Flag, found map[string]setting, environ map[string]string) {
 	for key := range flags {
 		if _, given := found[key]; given {
 			continue
 		}
-		if value, ok := lookupEnv(variableOf(key)); ok && value != "" {
+		if value := environ[variableOf(key)]; value != "" {
 			found[key] = setting{fromEnvironment, variableOf(key), value}
 		}
 	}

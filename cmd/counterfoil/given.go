@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -46,3 +48,22 @@ func withoutPassword(text string) string {
 	}
 	return u.Redacted()
 }
+
+// ignored says which variables of the environment look like settings and are none; empty: there is none such.
+func (s *session) ignored() string {
+	var names []string
+	for name := range s.environ {
+		key, ours := strings.CutPrefix(name, "COUNTERFOIL_")
+		if ours && !slices.Contains([]string{"URL", "TOKEN", "TOKEN_FILE"}, key) && !ofKubernetes.MatchString(name) && !isSetting(strings.ToLower(key)) {
+			names = append(names, name)
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	slices.Sort(names)
+	return "ignored, because there is no such setting: " + strings.Join(names, ", ")
+}
+
+// ofKubernetes matches the variables that Kubernetes gives every container where a Service has our name.
+var ofKubernetes = regexp.MustCompile(`_SERVICE_(HOST|PORT)|_PORT(_|$)`)

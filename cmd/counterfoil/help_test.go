@@ -80,8 +80,7 @@ func tried(t *testing.T, path []string, example string) {
 func help(t *testing.T, path []string, example bool) string {
 	t.Helper()
 	var out, err bytes.Buffer
-	none := func(string) (string, bool) { return "", false }
-	if status := run(context.Background(), append(path, "--help"), none, strings.NewReader(""), &out, &err); status != done || err.Len() > 0 {
+	if status := run(context.Background(), append(path, "--help"), nil, strings.NewReader(""), &out, &err); status != done || err.Len() > 0 {
 		t.Errorf("%v --help exits with %d: %s", path, status, err.String())
 	}
 	if example {

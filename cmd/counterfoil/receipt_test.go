@@ -36,9 +36,7 @@ func TestInForce(t *testing.T) {
 				_, _ = w.Write([]byte(`{"id":"org_1","name":"Acme","slug":"acme"}`))
 			}))
 			defer server.Close()
-			env := func(name string) (string, bool) {
-				return map[string]string{"COUNTERFOIL_URL": server.URL, "COUNTERFOIL_TOKEN": "cfl_pat_x"}[name], true
-			}
+			env := []string{"COUNTERFOIL_URL=" + server.URL, "COUNTERFOIL_TOKEN=cfl_pat_x"}
 			var out, err strings.Builder
 			status := run(t.Context(), []string{"organization", "edit", "--name", "Acme"}, env, strings.NewReader(""), &out, &err)
 			if status != done || !strings.HasSuffix(err.String(), test.want+"\n") || strings.Contains(err.String(), "on every node") {

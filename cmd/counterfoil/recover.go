@@ -18,11 +18,11 @@ import (
 type recoverCmd struct {
 	storage   `embed:""`
 	outFile   `embed:""`
-	Member    string `placeholder:"EMAIL" help:"A person who lost what they sign in with: print a link that sets a new password. Their password, device, passkeys and recovery codes are removed."`
-	PublicURL string `setting:"" placeholder:"URL" help:"Where browsers reach the pages, if not at the address that the server listens on."`
-	Listen    string `setting:"" default:"127.0.0.1:8080" placeholder:"ADDR" help:"The address that the server listens on, for the link. Default 127.0.0.1:8080."`
-	Expires   expiry `placeholder:"WHEN" help:"When the system token ends: 90d, 12h, 30m, a time such as 2027-01-31 (UTC) or 2027-01-31T09:00:00Z, or never. Default 24h."`
-	JSON      bool   `name:"json" help:"Print JSON."`
+	Member    string    `placeholder:"EMAIL" help:"A person who lost what they sign in with: print a link that sets a new password. Their password, device, passkeys and recovery codes are removed."`
+	PublicURL publicURL `setting:"" placeholder:"URL" help:"Where browsers reach the pages, if not at the address that the server listens on."`
+	Listen    string    `setting:"" default:"127.0.0.1:8080" placeholder:"ADDR" help:"The address that the server listens on, for the link. Default 127.0.0.1:8080."`
+	Expires   expiry    `placeholder:"WHEN" help:"When the system token ends: 90d, 12h, 30m, a time such as 2027-01-31 (UTC) or 2027-01-31T09:00:00Z, or never. Default 24h."`
+	JSON      bool      `name:"json" help:"Print JSON."`
 }
 
 func (recoverCmd) Help() string {
@@ -39,6 +39,9 @@ func (c *recoverCmd) Run(ctx context.Context, s *session) error {
 }
 
 func (c *recoverCmd) run(ctx context.Context, s *session) error {
+	if text := s.ignored(); text != "" {
+		s.say("counterfoil: %s", text)
+	}
 	if c.Member != "" {
 		if c.Expires.given {
 			return misused("--expires is for the system token: a link ends by itself, and says when")
@@ -74,7 +77,7 @@ func (c *recoverCmd) recover(ctx context.Context, s *session) (created counterfo
 // member prints a link that lets a person in again.
 func (c *recoverCmd) member(ctx context.Context, s *session) error {
 	return c.within(ctx, s, func(core *server.Core) error {
-		core.Registry.ConsoleURL = server.ConsoleURL(c.PublicURL, "http://"+c.Listen)
+		core.Registry.ConsoleURL = server.ConsoleURL(string(c.PublicURL), "http://"+c.Listen)
 		org, id, err := core.Registry.MemberByEmail(ctx, registry.Operator(), c.Member)
 		if err != nil {
 			return err

@@ -96,10 +96,7 @@ func oneToken(place, text string) (string, error) {
 	return token, nil
 }
 
-func (s *session) env(name string) string {
-	value, _ := s.lookupEnv(name)
-	return value
-}
+func (s *session) env(name string) string { return s.environ[name] }
 
 // longest is the size in bytes of the largest file that a verb reads.
 const longest = 2 << 20

@@ -25,9 +25,9 @@ const (
 
 // session is what a verb has of the world besides its flags.
 type session struct {
-	lookupEnv func(string) (string, bool)
-	in        io.Reader
-	out, err  io.Writer
+	environ  map[string]string
+	in       io.Reader
+	out, err io.Writer
 
 	given  string         // the settings that this command was given, as words for serve; see givenWords
 	inUsed bool           // stdin was read
@@ -122,9 +122,13 @@ type cli struct {
 // helpShown ends the parsing once --help has printed.
 type helpShown struct{}
 
-// run is the whole command: it returns the exit status.
-func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), in io.Reader, out, err io.Writer) (status int) {
-	s := &session{lookupEnv: lookupEnv, in: in, out: out, err: err}
+// run is the whole command, in an environment of NAME=value: it returns the exit status.
+func run(ctx context.Context, args, environ []string, in io.Reader, out, err io.Writer) (status int) {
+	s := &session{environ: map[string]string{}, in: in, out: out, err: err}
+	for _, variable := range environ {
+		name, value, _ := strings.Cut(variable, "=")
+		s.environ[name] = value
+	}
 	defer func() {
 		if r := recover(); r == (helpShown{}) {
 			status = done

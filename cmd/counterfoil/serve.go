@@ -37,7 +37,7 @@ Example:
 
 func (c *serveCmd) config(logger *slog.Logger) (config server.Config, err error) {
 	config = c.storage.config()
-	config.Listen, config.AdminListen, config.EnvoyListen, config.URL = c.Listen, c.AdminListen, c.EnvoyListen, c.PublicURL
+	config.Listen, config.AdminListen, config.EnvoyListen, config.URL = c.Listen, c.AdminListen, c.EnvoyListen, string(c.PublicURL)
 	config.Lease, config.DrainDelay, config.TrustedProxies, config.CacheTokens, config.OutgoingAllow = c.Lease, c.DrainDelay, c.TrustedProxies, c.CacheTokens, c.OutgoingAllow
 	if config.ActivityRate = c.ActivityRatePerMinute; c.ActivityRatePerMinute == 0 {
 		config.ActivityRate = -1
@@ -58,6 +58,9 @@ func (c *serveCmd) serve(ctx context.Context, s *session, ready func(context.Con
 	}
 	if c.Lease < store.MinLease || c.Lease > store.MaxLease {
 		return misused("--lease: %v is not from %v to %v", c.Lease, store.MinLease, store.MaxLease)
+	}
+	if text := s.ignored(); text != "" {
+		logger.Warn(text)
 	}
 	withoutCoreDumps(logger)
 	ctx, stop := untilStopped(ctx)

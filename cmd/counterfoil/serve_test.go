@@ -12,8 +12,7 @@ func TestStoppedWhileStarting(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out, err bytes.Buffer
-	none := func(string) (string, bool) { return "", false }
-	status := run(ctx, []string{"serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--admin-listen", "-"}, none, strings.NewReader(""), &out, &err)
+	status := run(ctx, []string{"serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--admin-listen", "-"}, nil, strings.NewReader(""), &out, &err)
 	if want := "counterfoil: stopped while it was starting\n"; status != failed || err.String() != want || out.Len() > 0 {
 		t.Errorf("status %d, %q and %q, want %q", status, out.String(), err.String(), want)
 	}

@@ -41,6 +41,9 @@ func (c *setupCmd) Run(ctx context.Context, s *session) error {
 }
 
 func (c *setupCmd) run(ctx context.Context, s *session) (err error) {
+	if text := s.ignored(); text != "" {
+		s.say("counterfoil: %s", text)
+	}
 	if c.PasswordStdin {
 		if c.password, err = s.line(); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -102,6 +103,14 @@ func (c *Config) defaults() error {
 	}
 	if c.Plans == nil {
 		c.Plans = []string{"teams", "business", "enterprise"}
+	}
+	for i, plan := range c.Plans {
+		if plan == "" || plan != strings.TrimSpace(plan) || slices.Contains(c.Plans[:i], plan) {
+			return fmt.Errorf("plans: %q is empty, has a space at an end, or is there twice", plan)
+		}
+	}
+	if len(c.Plans) == 0 {
+		return errors.New("plans: name one at least")
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
