@@ -121,10 +121,7 @@ func (c *systemTokenCreateCmd) run(ctx context.Context, s *session) error {
 
 // created prints a new token: its value alone on stdout.
 func (s *session) created(a counterfoil.Created, asJSON bool) error {
-	if asJSON {
-		return s.json(a)
-	}
-	if err := s.secret(a.Secret); err != nil {
+	if err := s.reveal(a.Token.ID, a.Secret, a, asJSON); err != nil || asJSON {
 		return err
 	}
 	t := a.Token
@@ -139,7 +136,15 @@ func (s *session) created(a counterfoil.Created, asJSON bool) error {
 	return nil
 }
 
-func (s *session) secret(value string) error {
-	_, err := fmt.Fprintln(s.out, printable(value))
-	return err
+// reveal prints the value of what has an id, which is shown this once: alone, or the answer as JSON.
+func (s *session) reveal(id, value string, answer any, asJSON bool) (err error) {
+	if asJSON {
+		err = s.json(answer)
+	} else {
+		_, err = fmt.Fprintln(s.out, printable(value))
+	}
+	if err != nil {
+		return fmt.Errorf("%s has a new value, which could not be written and is lost: %w; rotate it for another", printable(id), err)
+	}
+	return nil
 }

@@ -166,10 +166,7 @@ func (c *tokenRotateCmd[P]) run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		return s.json(rotated)
-	}
-	if err := s.secret(rotated.Secret); err != nil {
+	if err := s.reveal(id, rotated.Secret, rotated, c.JSON); err != nil || c.JSON {
 		return err
 	}
 	if until := rotated.Token.PreviousValidUntil; until != nil {

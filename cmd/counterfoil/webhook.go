@@ -69,10 +69,7 @@ func (s *session) webhook(h counterfoil.Webhook, asJSON bool) error {
 }
 
 func (s *session) webhookSecret(c counterfoil.WebhookCreated, asJSON bool, done string) error {
-	if asJSON {
-		return s.json(c)
-	}
-	if err := s.secret(c.Secret); err != nil {
+	if err := s.reveal(c.Webhook.ID, c.Secret, c, asJSON); err != nil || asJSON {
 		return err
 	}
 	s.say("%s webhook %s (%s).", done, printable(c.Webhook.Name), c.Webhook.ID)
