@@ -61,25 +61,32 @@ func (v *Verifier) Middleware(next http.Handler, g Guard) http.Handler {
 	})
 }
 
-// presented is the one credential of a request, or why there is none.
+// presented is the one credential of a request, or why there is none: by the service's rules.
 func presented(h http.Header) (token string, code counterfoil.Code) {
-	for _, name := range []string{"Authorization", "X-Api-Key"} {
-		for _, value := range h[name] {
-			value = strings.TrimSpace(value)
-			if name == "Authorization" {
-				if scheme, rest, two := strings.Cut(value, " "); two {
-					if !strings.EqualFold(scheme, "Bearer") {
-						continue
-					}
-					value = strings.TrimSpace(rest)
-				}
-			}
-			if value == "" || value == token {
-				continue
-			}
-			if token != "" {
-				return "", counterfoil.CodeMultipleCredentials
-			}
+	const blanks = " \t"
+	var values []string
+	for _, value := range h["Authorization"] {
+		value = strings.Trim(value, blanks)
+		scheme := value
+		if end := strings.IndexAny(value, blanks); end >= 0 {
+			scheme = value[:end]
+		}
+		switch {
+		case strings.EqualFold(scheme, "Bearer"):
+			values = append(values, strings.Trim(value[len(scheme):], blanks))
+		case scheme == value:
+			values = append(values, value)
+		}
+	}
+	for _, value := range h["X-Api-Key"] {
+		values = append(values, strings.Trim(value, blanks))
+	}
+	for _, value := range values {
+		switch {
+		case value == "" || value == token:
+		case token != "":
+			return "", counterfoil.CodeMultipleCredentials
+		default:
 			token = value
 		}
 	}
