@@ -21,15 +21,14 @@ func TestFeedReadsOnce(t *testing.T) {
 	var reads atomic.Int64
 	fails := errors.New("the database is away")
 	var broken atomic.Bool
-	read := func(_ context.Context, number int64, _ []byte) (feedPage, error) {
+	f := feed{read: func(_ context.Context, number int64, _ []byte) (feedPage, error) {
 		reads.Add(1)
 		time.Sleep(10 * time.Millisecond) // others come meanwhile
 		if broken.Load() {
 			return feedPage{}, fails
 		}
 		return feedPage{Changes: counterfoil.Changes{Number: number + 1}}, nil
-	}
-	f := feed{read: read}
+	}}
 	all := func(added <-chan struct{}, number int64, hash string, want error) (n int64) {
 		before := reads.Load()
 		var group sync.WaitGroup
@@ -62,11 +61,10 @@ func TestFeedReadsOnce(t *testing.T) {
 	if _, err := f.page(gone, one, 10, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("one whose client has gone waits for the reading: %v", err)
 	}
-	f.read = func(context.Context, int64, []byte) (feedPage, error) { panic("a damaged row") }
-	if _, err := f.page(t.Context(), one, 11, nil); err == nil || !strings.Contains(err.Error(), "a damaged row") {
+	damaged := feed{read: func(context.Context, int64, []byte) (feedPage, error) { panic("a damaged row") }}
+	if _, err := damaged.page(t.Context(), one, 11, nil); err == nil || !strings.Contains(err.Error(), "a damaged row") {
 		t.Errorf("of a panic it says %v", err)
 	}
-	f.read = read
 	broken.Store(true)
 	all(one, 9, "h", fails)
 	broken.Store(false)
