@@ -30,6 +30,7 @@ type Config struct {
 	Proxies  web.Proxies
 	Logger   *slog.Logger
 	Version  string
+	URL      string          // where clients reach it, for the type of problems; empty: that is relative
 	Tracer   *tracing.Tracer // nil: nothing is traced
 	// Checked is told the outcome of every check, for metrics. It may be nil.
 	Checked func(surface string, code counterfoil.Code)
@@ -116,7 +117,7 @@ func (a *API) Handler() http.Handler {
 		}
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, req *http.Request) { a.serve(w, req, r) })
 	}
-	return web.Wrap(web.Mux404(mux), web.Options{Logger: a.Logger, Proxies: a.Proxies, Tracer: a.Tracer, Mask: a.Verifier.Masked})
+	return web.Wrap(web.Mux404(mux), web.Options{Logger: a.Logger, Proxies: a.Proxies, Tracer: a.Tracer, Mask: a.Verifier.Masked, URL: a.URL})
 }
 
 // call is one request under way.

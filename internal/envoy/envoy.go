@@ -31,6 +31,7 @@ type Config struct {
 	Gate   *gateway.Gate
 	Ready  func() bool // whether the instance is set up; nil: it is
 	Logger *slog.Logger
+	URL    string          // where clients reach the API, for the type of problems; empty: that is relative
 	Tracer *tracing.Tracer // nil: nothing is traced
 }
 
@@ -115,7 +116,7 @@ func (s *Server) Check(ctx context.Context, q *CheckRequest) (*CheckResponse, er
 // denied is the problem that forward authentication answers with, under its own status: Envoy passes every one on.
 func (s *Server) denied(err error) *CheckResponse {
 	p := web.NewProblem(err)
-	p.RequestID = web.NewRequestID()
+	p.Type, p.RequestID = s.URL+p.Type, web.NewRequestID()
 	if p.Status >= 500 {
 		s.failures.Log(s.Logger, slog.LevelWarn, "check failed", err, slog.String("request_id", p.RequestID))
 		p.Status = 503

@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/web"
@@ -14,12 +15,15 @@ func (c *Core) front(api http.Handler, roots []string, console http.Handler) htt
 	for _, r := range roots {
 		mine[r] = true
 	}
+	closed := web.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := counterfoil.Refuse(counterfoil.CodeUnavailable, "This instance is not set up yet: open the one-time link that the server printed when it started.")
+		web.WriteProblem(w, r, web.RetryIn(err, time.Minute))
+	}), web.Options{Logger: c.Config.Logger, Mask: c.Verifier.Masked, URL: c.Config.URL})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 		switch {
 		case !c.ready.Load() && first != "setup" && first != "assets":
-			w.Header().Set("Retry-After", "60")
-			web.WriteProblem(w, r, counterfoil.Refuse(counterfoil.CodeUnavailable, "This instance is not set up yet: open the one-time link that the server printed when it started."))
+			closed.ServeHTTP(w, r)
 		case mine[first], first == "" && !strings.Contains(r.Header.Get("Accept"), "text/html"): // a program asks for /
 			api.ServeHTTP(w, r)
 		default:

@@ -74,7 +74,7 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	} else if applied {
 		core.Config.Logger.Info("catalogue applied", "file", core.CataloguePath())
 	}
-	a, err := api.New(api.Config{Registry: core.Registry, Verifier: core.Verifier, Proxies: proxies, Logger: core.Config.Logger, Version: core.Config.Version, Tracer: core.Config.Tracer, Checked: core.metrics.checked, ActivityRate: core.Config.ActivityRate})
+	a, err := api.New(api.Config{Registry: core.Registry, Verifier: core.Verifier, Proxies: proxies, Logger: core.Config.Logger, Version: core.Config.Version, URL: core.Config.URL, Tracer: core.Config.Tracer, Checked: core.metrics.checked, ActivityRate: core.Config.ActivityRate})
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 
 func (c *Core) envoy(proxies web.Proxies) envoy.Config {
 	checked := func(code counterfoil.Code) { c.metrics.checked("envoy", code) }
-	return envoy.Config{Gate: &gateway.Gate{Verifier: c.Verifier, Proxies: proxies, Checked: checked}, Ready: c.ready.Load, Logger: c.Config.Logger, Tracer: c.Config.Tracer}
+	return envoy.Config{Gate: &gateway.Gate{Verifier: c.Verifier, Proxies: proxies, Checked: checked}, Ready: c.ready.Load, Logger: c.Config.Logger, URL: c.Config.URL, Tracer: c.Config.Tracer}
 }
 
 func (s *Server) listen(address string) (*listener, error) {

@@ -95,6 +95,7 @@ func (c *Config) defaults() error {
 	set(&c.Prefix, "cfl")
 	set(&c.DataCenter, "local")
 	set(&c.Version, "dev")
+	c.URL = strings.TrimSuffix(c.URL, "/")
 	if !secret.ValidPrefix(c.Prefix) {
 		return fmt.Errorf("the token prefix %q is not 2 to 8 lower-case letters or digits", c.Prefix)
 	}

@@ -56,8 +56,9 @@ func TestFirstStart(t *testing.T) {
 	}
 	status := func(path string, want int) {
 		t.Helper()
-		if answer, _ := send("GET", path, nil, ""); answer.StatusCode != want {
-			t.Errorf("GET %s: %s, want %d", path, answer.Status, want)
+		answer, _ := send("GET", path, nil, "")
+		if answer.StatusCode != want || answer.Header.Get("X-Request-Id") == "" {
+			t.Errorf("GET %s: %s, want %d; request id %q", path, answer.Status, want, answer.Header.Get("X-Request-Id"))
 		}
 	}
 	link, err := s.SetupLink(ctx)

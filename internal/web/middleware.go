@@ -13,12 +13,14 @@ import (
 )
 
 // Options of Wrap. A nil Logger is slog.Default(). Proxies serve the access log only. Tracer may be nil. Mask returns text
-// without what may be the secret of a token, whole or in part, for paths in the log and what problems say; nil: none has one.
+// without what may be the secret of a token, whole or in part, for paths in the log and what problems say; nil: none has one. URL
+// is where clients reach this service, without a slash at the end, for the type of problems; empty: that is relative.
 type Options struct {
 	Logger  *slog.Logger
 	Proxies Proxies
 	Tracer  *tracing.Tracer
 	Mask    func(string) string
+	URL     string
 }
 
 // Wrap is the outermost handler. Every answer gets a fresh X-Request-Id (an inbound one is not believed) and the headers
@@ -31,7 +33,7 @@ func Wrap(h http.Handler, o Options) http.Handler {
 	}
 	var failures Failures
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		res := &response{ResponseWriter: w, log: log, failures: &failures, mask: o.Mask}
+		res := &response{ResponseWriter: w, log: log, failures: &failures, mask: o.Mask, url: o.URL}
 		res.id[0] = NewRequestID()
 		res.baseline(w.Header())
 		debugging := log.Enabled(r.Context(), slog.LevelDebug)
@@ -66,6 +68,7 @@ type response struct {
 	log      *slog.Logger
 	failures *Failures
 	mask     func(string) string
+	url      string
 	id       [1]string
 	status   int // 0 until the answer has begun
 	bytes    int64

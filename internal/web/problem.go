@@ -20,7 +20,7 @@ var ErrUnavailable = errors.New("unavailable")
 // ProblemDetails is the body of every refusal (RFC 9457). Code is the stable key; Type is a reference to the page that
 // explains it.
 type ProblemDetails struct {
-	Type      string                `json:"type" example:"/docs/errors#not_found"`
+	Type      string                `json:"type" example:"/docs/errors#not_found" doc:"The page that explains the code: a whole URL where the instance knows its public one, else relative to this API."`
 	Title     string                `json:"title"`
 	Status    int                   `json:"status"`
 	Code      counterfoil.Code      `json:"code"`
@@ -139,7 +139,11 @@ func WriteProblemAs(w http.ResponseWriter, r *http.Request, err error, status in
 
 func writeDetails(w http.ResponseWriter, p *ProblemDetails) {
 	p.RequestID = RequestID(w)
-	if res := responseOf(w); res != nil && res.mask != nil {
+	res := responseOf(w)
+	if res != nil {
+		p.Type = res.url + p.Type
+	}
+	if res != nil && res.mask != nil {
 		p.Detail = res.mask(p.Detail)
 		p.Errors = slices.Clone(p.Errors) // those of the error may be anybody's
 		for i := range p.Errors {
