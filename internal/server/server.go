@@ -175,6 +175,11 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 		return nil, err
 	}
 	core.keys = keys
+	if used, other, err := core.Store.PrefixInUse(ctx, c.Prefix); err != nil {
+		return nil, err
+	} else if !used && other != "" {
+		return nil, SettingError{fmt.Errorf("the prefix %q is not this database's: its tokens begin with %q, and each of them would be unknown. Say --prefix %s", c.Prefix, other, other)}
+	}
 	if err := core.openLedger(); err != nil {
 		return nil, err
 	}

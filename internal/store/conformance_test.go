@@ -25,6 +25,7 @@ var suite = []struct {
 	{"tokens are changed by version", testTokenVersions},
 	{"tokens are revoked together", testRevokeTokens},
 	{"tokens are looked up by id alone", testLookUp},
+	{"the prefix of tokens is found", testPrefixInUse},
 	{"a list filters, sorts and pages as the model does", testTokensLikeModel},
 	{"a list has statuses", testTokenStatus},
 	{"a list searches without case", testTokenText},

@@ -154,6 +154,18 @@ func testRevokeTokens(t *testing.T, s *fixture) {
 	}
 }
 
+func testPrefixInUse(t *testing.T, s *fixture) {
+	token := newToken(tokenID())
+	token.Hint = "acme1_org_" + token.ID[4:12] + "…x9Qk"
+	s.write(t, s.organization(t), func(tx *Tx) error { return tx.InsertToken(token) })
+	for prefix, want := range map[string]bool{"acme1": true, "acme": false, "acme12": false, "acme_": false, "%": false} {
+		used, other, err := s.PrefixInUse(t.Context(), prefix)
+		if used != want || err != nil || (other == "") != want || strings.Contains(other, "_") {
+			t.Errorf("%s: %v, %q, %v; want %v", prefix, used, other, err, want)
+		}
+	}
+}
+
 func testLookUp(t *testing.T, s *fixture) {
 	org := s.organization(t)
 	token := full(org)
