@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/counterfoil/counterfoil"
+	"github.com/counterfoil/counterfoil/client"
 )
 
 // What a server committed and was killed before it wrote it to the ledger is written by the next one, whoever asks again or not:
@@ -40,6 +41,10 @@ func TestRestoreOfWhatAKilledServerEnded(t *testing.T) {
 	}
 	ofOrganization := counterfoil.Draft{Kind: counterfoil.KindOrganization}
 	revoked, rotated, finished := create("revoked", in.Organization.ID, ofOrganization), create("rotated", in.Organization.ID, ofOrganization), create("finished", in.Organization.ID, ofOrganization)
+	integration := create("of an integration", in.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindIntegration, Integration: "splunk"})
+	ofInstance, err := system.CreateToken(ctx, client.System, counterfoil.Draft{Name: "of the instance", Permissions: []string{counterfoil.PermTokensVerify}})
+	must(t, err)
+	dead["of the instance"] = ofInstance.Secret
 	create("of somebody who left", in.Organization.ID, counterfoil.Draft{Kind: counterfoil.KindPersonal, Owner: member.ID})
 	create("of a deleted organization", elsewhere.ID, ofOrganization)
 	grace, err := system.RotateToken(ctx, in.Organization.ID, finished, 24*time.Hour)
@@ -52,6 +57,10 @@ func TestRestoreOfWhatAKilledServerEnded(t *testing.T) {
 	must(t, err)
 	in.start()
 	_, err = system.RevokeToken(ctx, in.Organization.ID, revoked, "")
+	must(t, err)
+	_, err = system.RevokeToken(ctx, in.Organization.ID, integration, "")
+	must(t, err)
+	_, err = system.RevokeToken(ctx, client.System, ofInstance.Token.ID, "")
 	must(t, err)
 	next, err := system.RotateToken(ctx, in.Organization.ID, rotated, 0)
 	must(t, err)
@@ -78,8 +87,8 @@ func TestRestoreOfWhatAKilledServerEnded(t *testing.T) {
 	}
 	isActive("the value after the rotation", next.Secret, true)
 	isActive("the value after the one that was finished", grace.Secret, true)
-	if err := system.RevokeProviderKey(ctx, provider.ID, key.ID); err != nil || !strings.Contains(in.logs(), "tokens_keys_and_organizations=6") {
-		t.Errorf("it did not end all six (%v)", err)
+	if err := system.RevokeProviderKey(ctx, provider.ID, key.ID); err != nil || !strings.Contains(in.logs(), "tokens_keys_and_organizations=8") {
+		t.Errorf("it did not end all eight (%v)", err)
 	}
 }
 

@@ -21,8 +21,18 @@ func (w *work) ended(t *store.Token, rotated bool) {
 	w.dead = append(w.dead, e)
 }
 
-// turn has t know that its value changes now, or that the one before ends: later than it last did, whatever the clocks say.
+// turn has t know that its value changes now: later than it last did, whatever the clocks say.
 func (w *work) turn(t *store.Token) { t.RotatedAt = max(w.tx.Now(), t.RotatedAt+1) }
+
+// settle has t know that the value before its own ends. That is no change of its own, which stays older than one that came after it:
+// this database may be a backup that knows nothing of that. One that an earlier version rotated has no time to go by.
+func (w *work) settle(t *store.Token) {
+	if t.RotatedAt == 0 {
+		w.turn(t)
+		return
+	}
+	t.RotatedAt++
+}
 
 // keepDead writes what a committed change ended beside the database. When the file cannot be written, the change holds
 // all the same; only a restored backup would not know of it.

@@ -2,13 +2,16 @@ package registry
 
 import (
 	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/ledger"
+	"github.com/counterfoil/counterfoil/internal/secret"
 	"github.com/counterfoil/counterfoil/internal/store"
 )
 
@@ -105,6 +108,51 @@ func TestReplayPassesADamagedToken(t *testing.T) {
 	keepLedger(t, h.Registry, 1)
 	if revived, _, err := h.Store.LookUp(t.Context(), ids[1]); err != nil || revived.RevokedAt == 0 {
 		t.Errorf("a revoked token is good again (%v)", err)
+	}
+}
+
+// TestFinishIsNoRotation: who ends a grace, or asks once more for the end of one that is over, before it is noticed that a backup was
+// put back, has no older value outlive the one that took its place after the backup.
+func TestFinishIsNoRotation(t *testing.T) {
+	for name, rotated := range map[string]struct{ at, until time.Duration }{
+		"a grace that runs": {-time.Hour, time.Hour}, "one that is over": {-time.Hour, -time.Minute}, "one of a version before rotated_at": {until: -time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) { finishOnABackup(t, rotated.at, rotated.until) })
+	}
+}
+
+func finishOnABackup(t *testing.T, rotated, until time.Duration) {
+	h := newHouse(t)
+	withLedger(t, h.Registry)
+	const id = "tok_rotatedtoken"
+	older, later := secret.Digest{1}, secret.Digest{2}
+	err := h.Store.Update(t.Context(), h.alpha.ID, store.ForTokens, func(tx *store.Tx) error {
+		return tx.InsertToken(store.Token{ID: id, Kind: counterfoil.KindOrganization, Name: id, KeyID: 1, Digest: older})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = h.Store.Update(t.Context(), h.alpha.ID, store.ForTokens, func(tx *store.Tx) error {
+		made, _, err := tx.TokenForUpdate(id)
+		made.PreviousKeyID, made.PreviousUntil = 1, counterfoil.At(h.now.Add(until))
+		if rotated != 0 {
+			made.RotatedAt = counterfoil.At(h.now.Add(rotated))
+		}
+		return errors.Join(err, tx.UpdateToken(made))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Ledger.Append(ledger.Entry{Token: id, At: h.now, KeyID: 1, Digest: later[:], RotatedAt: int64(counterfoil.At(h.now)), Version: 3}); err != nil {
+		t.Fatal(err)
+	}
+	h.now = h.now.Add(time.Second)
+	if _, err := h.EndPreviousValue(t.Context(), Operator(), h.alpha.ID, id, 0); err != nil {
+		t.Fatal(err)
+	}
+	keepLedger(t, h.Registry, 1)
+	if now, _, err := h.Store.LookUp(t.Context(), id); err != nil || !now.Digest.Equal(later) {
+		t.Errorf("the value that was rotated away is good (%v)", err)
 	}
 }
 

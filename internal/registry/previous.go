@@ -85,12 +85,12 @@ func (r *Registry) EndPreviousValue(ctx context.Context, c Caller, org, id strin
 			if err := w.quietFor(&p, quiet); err != nil {
 				return err
 			}
-			w.turn(&t)
+			w.settle(&t)
 			if err := w.endPrevious(&t, nil); err != nil {
 				return err
 			}
 			w.ended(&t, true)
-		} else if t.PreviousKeyID != 0 {
+		} else if t.RotatedAt != 0 {
 			w.ended(&t, true) // whoever was not answered then is answered now
 		}
 		use, err := w.tx.LastUse(t.ID)
