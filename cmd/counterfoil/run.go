@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -150,11 +151,22 @@ func run(ctx context.Context, args, environ []string, in io.Reader, out, err io.
 	if fault != nil { // of an enum the empty word is the flag that was left out
 		return s.report(parsedOf(fault), misused("%s", strings.Replace(fault.Error(), `must be one of "",`, "must be one of ", 1)))
 	}
+	if placeless(parsed) {
+		return s.report(parsed, misused("--org is empty: name an organization by id or slug, or leave it out"))
+	}
 	if fault := s.configure(parsed); fault != nil {
 		return s.report(parsed, usageError{fault})
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	return s.report(parsed, parsed.Run(s))
+}
+
+// placeless reports whether --org was given and names nothing, as a shell's variable that is not set: to the client that is
+// the instance, and its own tokens would be meant.
+func placeless(parsed *kong.Context) bool {
+	return slices.ContainsFunc(parsed.Path, func(p *kong.Path) bool {
+		return p.Flag != nil && p.Flag.Name == "org" && parsed.FlagValue(p.Flag) == ""
+	})
 }
 
 func newParser(s *session, grammar *cli) *kong.Kong {
