@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -120,6 +122,12 @@ func TestFullDisk(t *testing.T) {
 		}
 		if status, _, err := in.page("healthz"); status != 200 {
 			t.Errorf("healthz: %d, %v", status, err)
+		}
+		if _, text, err := in.page("metrics"); !regexp.MustCompile(`(?m)^counterfoil_failed_writes_total [1-9]`).MatchString(text) {
+			t.Errorf("the metrics do not say that writes fail: %v", err)
+		}
+		if !strings.Contains(in.logs(), "is the disk of the data directory full") {
+			t.Error("the log does not say that the disk may be full")
 		}
 		free()
 		for range 10 {

@@ -74,6 +74,7 @@ func newMetrics(c *Core) *metrics {
 		gauge("counterfoil_log_applied", "Number of the last entry of the log that this node has applied; 0 on SQLite.", func() float64 { return float64(c.Store.Standing().Applied) }),
 		gauge("counterfoil_log_lag_entries", "Entries of the log that this node knows of and has not applied; 0 on SQLite.", func() float64 { return float64(c.Store.Standing().Behind) }),
 		gauge("counterfoil_log_lag_seconds", "How long this node has known the oldest entry of the log that it has not applied; 0 where it knows of none.", func() float64 { return c.Store.Standing().BehindFor.Seconds() }),
+		counter("counterfoil_failed_writes_total", "Changes that the database did not take: it is away, or its disk is full.", func() float64 { return float64(c.Store.FailedWrites()) }),
 		gauge("counterfoil_verifiers", "Programs that judge tokens by themselves and are fed by this node.", func() float64 { return float64(c.verifiers.Count()) }),
 		gauge("counterfoil_nodes", "Nodes that serve the database, as this one sees it.", func() float64 { return float64(c.Store.Standing().Nodes) }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"strings"
 	"testing"
 
@@ -16,5 +17,21 @@ func TestFailureSaysThingsOnce(t *testing.T) {
 	}
 	if text := unavailable(err).Error(); strings.Count(text, "connection refused") != 1 || !strings.Contains(text, "database=x") {
 		t.Errorf("%q", text)
+	}
+}
+
+// SQLite's own words and numbers are not what an operator looks for when a disk is full.
+func TestFullDatabaseIsExplained(t *testing.T) {
+	db, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	if _, err := db.Exec("PRAGMA max_page_count=1; CREATE TABLE a (b); CREATE TABLE c (d)"); !strings.Contains(unavailable(err).Error(), "disk of the data directory full") {
+		t.Errorf("%v", unavailable(err))
+	}
+	if _, err := db.Exec("SELECT"); strings.Contains(unavailable(err).Error(), "full") {
+		t.Errorf("%v", unavailable(err))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -142,6 +143,17 @@ func (c *sqliteConn) by(index string) string { return " INDEXED BY " + index }
 type badRow struct{ err error }
 
 func (b badRow) Scan(...any) error { return b.err }
+
+// explained adds to an error of the files of SQLite what it mostly means.
+func explained(err error) error {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff { // without what it was about
+		case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
+			return fmt.Errorf("%w: is the disk of the data directory full, or may it not be written?", err)
+		}
+	}
+	return err
+}
 
 func sqliteError(err error) error {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok && (e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY) {

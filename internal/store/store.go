@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -75,8 +76,9 @@ type Store struct {
 	close  func() error
 	tracer *tracing.Tracer
 
-	underway underway
-	blocks   blocks
+	underway     underway
+	blocks       blocks
+	failedWrites atomic.Int64
 }
 
 // engine is what differs between SQLite and PostgreSQL.
@@ -153,7 +155,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		s.engine, err = openSQLite(ctx, c)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening store: %w", err)
+		return nil, fmt.Errorf("opening store: %w", explained(err))
 	}
 	s.close = sync.OnceValue(s.engine.close)
 	return s, nil
@@ -230,9 +232,14 @@ func (s *Store) Update(ctx context.Context, org string, lock Lock, fn func(tx *T
 	if err == nil && last != nil {
 		s.underway.wake(last.events)
 	}
-	traced(span, err)
+	if traced(span, err) && !errors.Is(err, context.Canceled) {
+		s.failedWrites.Add(1)
+	}
 	return err
 }
+
+// FailedWrites is how many transactions of Update the database has not taken since Open.
+func (s *Store) FailedWrites() int64 { return s.failedWrites.Load() }
 
 // View runs fn in a read transaction bound to org: it sees one committed state.
 func (s *Store) View(ctx context.Context, org string, fn func(tx *Tx) error) error {
@@ -249,11 +256,13 @@ func (s *Store) view(ctx context.Context, name string, fn func(q querier) error)
 	return err
 }
 
-// traced marks the span of a transaction in which the system failed.
-func traced(span tracing.Span, err error) {
-	if _, failed := errors.AsType[failure](err); failed {
+// traced marks the span of a transaction in which the system failed, and reports whether it did.
+func traced(span tracing.Span, err error) bool {
+	_, failed := errors.AsType[failure](err)
+	if failed {
 		span.Failed()
 	}
+	return failed
 }
 
 // system is what OpenTelemetry calls the engine.
@@ -284,7 +293,7 @@ type failure struct{ cause error }
 
 // Error says once what the driver says of each way in which it tried to connect: with TLS and without, mostly.
 func (f failure) Error() string {
-	return "storage: " + strings.Join(slices.Compact(strings.Split(f.cause.Error(), "\n")), "\n")
+	return "storage: " + strings.Join(slices.Compact(strings.Split(explained(f.cause).Error(), "\n")), "\n")
 }
 
 func (f failure) Unwrap() []error {
