@@ -131,9 +131,6 @@ func excerpt(text string) string {
 	return fmt.Sprintf("%q", text)
 }
 
-// Empty reports whether there is no rule: every address is denied.
-func (r *IPRules) Empty() bool { return r == nil || len(r.rules) == 0 }
-
 // Decide reports whether ip may pass, and the line (from 1) and text of the rule that decided. IPv4-mapped addresses
 // are judged as IPv4 and zones are ignored. When no rule matches, or ip is the zero Addr, the answer is false, 0 and "".
 // It allocates nothing.

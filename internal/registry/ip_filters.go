@@ -102,15 +102,12 @@ func filterNameProblem(name string) []counterfoil.Problem {
 	return nameProblem("/name", name)
 }
 
-// rulesProblems checks the text of a filter's rules that is to be kept. One without a rule is more likely a mistake than meant.
+// rulesProblems checks the text of a filter's rules.
 func rulesProblems(text string) []counterfoil.Problem {
 	if utf8.RuneCountInString(text) > counterfoil.MaxIPRulesLength {
 		return []counterfoil.Problem{invalid("/rules", fmt.Sprintf("the rules of an IP filter have at most %d characters", counterfoil.MaxIPRulesLength))}
 	}
-	compiled, found := counterfoil.ParseIPRules(text)
-	if found == nil && compiled.Empty() {
-		return []counterfoil.Problem{invalid("/rules", "there is no rule in it, and no match denies: everybody would be refused; if that is meant, write deny all")}
-	}
+	_, found := counterfoil.ParseIPRules(text)
 	return found
 }
 
