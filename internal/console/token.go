@@ -53,7 +53,7 @@ func (v *visit) token() error {
 		return err
 	}
 	for _, p := range all {
-		if slices.Contains(p.Kinds, t.Kind) || t.Permissions.Has(p.Name) {
+		if slices.Contains(p.Kinds, t.Kind) && registry.Usable(p.Name, v.here.Organization.Provider) || t.Permissions.Has(p.Name) {
 			show.titles = append(show.titles, p.Permission)
 		}
 	}

@@ -35,7 +35,11 @@ var tokenFields = map[string]string{"name": "name", "permissions": "permissions"
 var dayChips = []int{7, 30, 60, 90}
 
 func (v *visit) tokenForm(s *shelf, f *form, t *counterfoil.Token) (*tokenForm, error) {
-	offer, err := v.c.Registry.Offer(v.r.Context(), v.caller(), s.kind)
+	var held counterfoil.Permissions
+	if t != nil {
+		held = t.Permissions
+	}
+	offer, err := v.c.Registry.Offer(v.r.Context(), v.caller(), s.kind, held)
 	if err != nil {
 		return nil, err
 	}

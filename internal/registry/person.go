@@ -169,13 +169,18 @@ func (r *Registry) TokenUses(ctx context.Context, c Caller, org, id string) (use
 // Offer is what a form for a token of a kind can offer the caller. The operation that it leads to decides afresh.
 type Offer struct {
 	Policy      counterfoil.Policy
-	Permissions []counterfoil.Permission // what the caller may hand on to this kind
-	Withheld    int                      // how many more the kind may hold
+	Permissions []counterfoil.Permission // what the caller may hand on to this kind, and the organization can use or the token has
+	Withheld    int                      // how many more of these the kind may hold
 	IPFilters   []counterfoil.IPFilter   // empty unless the caller may read them and the policy allows a token its own
 }
 
-// Offer says what the caller's tokens of a kind may get.
-func (r *Registry) Offer(ctx context.Context, c Caller, kind counterfoil.Kind) (o Offer, err error) {
+// Usable reports whether a permission is of use to an organization: without managed organizations some open nothing.
+func Usable(permission string, provider bool) bool {
+	return provider || permission != counterfoil.PermProviderKeysWrite && permission != counterfoil.PermUsageRead
+}
+
+// Offer says what the caller's tokens of a kind may get; held is what the one that is edited has.
+func (r *Registry) Offer(ctx context.Context, c Caller, kind counterfoil.Kind, held counterfoil.Permissions) (o Offer, err error) {
 	err = r.view(ctx, c, c.Organization, OpReadRights, func(w *work) error {
 		policy, ok := w.rules.StoredPolicy(kind)
 		if !ok {
@@ -185,7 +190,7 @@ func (r *Registry) Offer(ctx context.Context, c Caller, kind counterfoil.Kind) (
 		may, grants := w.rules.Catalogue.ForKind(kind), w.grantsTo(kind)
 		for _, p := range w.rules.Catalogue.Permissions() {
 			switch {
-			case !may.Has(p.Name):
+			case !may.Has(p.Name), !Usable(p.Name, w.rules.Org.Provider) && !held.Has(p.Name):
 			case grants.Has(p.Name):
 				o.Permissions = append(o.Permissions, p)
 			default:
