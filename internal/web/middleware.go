@@ -27,16 +27,15 @@ type Options struct {
 // that keep a browser from guessing; a panic becomes a logged 500, or breaks the connection where the answer has begun;
 // http.ErrAbortHandler passes. Requests are logged at level Debug, without query, headers or what looks like a secret.
 func Wrap(h http.Handler, o Options) http.Handler {
-	log := o.Logger
-	if log == nil {
-		log = slog.Default()
+	all := &wrapping{log: o.Logger, mask: o.Mask, url: o.URL}
+	if all.log == nil {
+		all.log = slog.Default()
 	}
-	var failures Failures
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		res := &response{ResponseWriter: w, log: log, failures: &failures, mask: o.Mask, url: o.URL}
+		res := &response{ResponseWriter: w, wrapping: all}
 		res.id[0] = NewRequestID()
 		res.baseline(w.Header())
-		debugging := log.Enabled(r.Context(), slog.LevelDebug)
+		debugging := all.log.Enabled(r.Context(), slog.LevelDebug)
 		var began time.Time
 		if debugging {
 			began = time.Now()
@@ -65,13 +64,18 @@ func Wrap(h http.Handler, o Options) http.Handler {
 // response is the writer that handlers get. It lives as long as its request; the header borrows id.
 type response struct {
 	http.ResponseWriter
+	*wrapping
+	id     [1]string
+	status int // 0 until the answer has begun
+	bytes  int64
+}
+
+// wrapping is what all requests to one Wrap share.
+type wrapping struct {
 	log      *slog.Logger
-	failures *Failures
 	mask     func(string) string
 	url      string
-	id       [1]string
-	status   int // 0 until the answer has begun
-	bytes    int64
+	failures Failures
 }
 
 // Header values that every answer shares. They are at capacity, so that an Add copies them.

@@ -170,7 +170,7 @@ func logFailure(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	res, failures := responseOf(w), new(Failures)
 	if res != nil {
-		failures = res.failures
+		failures = &res.failures
 	}
 	failures.Log(Logger(w), level, "request failed", err, slog.String("method", loggableMethod(r)), slog.String("path", res.loggablePath(r)))
 }
