@@ -53,7 +53,7 @@ func ipFilters(t *testing.T, o *tenant) {
 	made := must(t, "create", o.ask(t, o.token, "POST ip-filters", `{"name":"office","rules":"allow 192.0.2.0/24"}`), "201")
 	id := made.at("id")
 	expect(t, "the same name", o.ask(t, o.token, "POST ip-filters", `{"name":"office","rules":"allow all"}`), "409 name_taken")
-	for _, name := range []string{"office ", " office", "office\u00a0"} {
+	for _, name := range []string{"office ", " office", "office\u00a0", "office\u200b", "off\u2060ice", "office\u200d", "\u200b"} {
 		expect(t, "the same name to the eye", o.ask(t, o.token, "POST ip-filters", `{"name":"`+name+`","rules":"allow all"}`), "422 validation_failed /name")
 	}
 	expect(t, "a name like an id", o.ask(t, o.token, "POST ip-filters", `{"name":"ipf_x","rules":"allow all"}`), "422 validation_failed /name")

@@ -82,14 +82,28 @@ func cut(s string, n int) string {
 }
 
 // nameProblem says what is wrong with a name by which people tell things apart; nil: nothing. Two that differ in a space at
-// an end would look the same.
+// an end, or in what shows nothing, would look the same.
 func nameProblem(pointer, name string) []counterfoil.Problem {
 	problems := personNameProblem(pointer, name)
-	if problems == nil && strings.TrimSpace(name) != name {
+	switch {
+	case problems != nil:
+		return problems
+	case strings.TrimSpace(name) != name:
 		return []counterfoil.Problem{invalid(pointer, "a name neither begins nor ends with a space")}
+	case strings.TrimFunc(name, unseen) != name, strings.ContainsFunc(name, func(r rune) bool { return unseen(r) && !joins(r) }):
+		return []counterfoil.Problem{invalid(pointer, "a name holds no characters that show nothing")}
 	}
-	return problems
+	return nil
 }
+
+// unseen reports whether a character shows nothing by itself; aside from those that make up flags, and those of the direction, which
+// whoever shows a name keeps within it.
+func unseen(r rune) bool {
+	return unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Bidi_Control, r) && r < 0xE0000
+}
+
+// joins reports whether a character says how its neighbours are joined, which scripts and emoji need.
+func joins(r rune) bool { return r == '\u200c' || r == '\u200d' }
 
 // personNameProblem is nameProblem for what a person is called, which need not be told apart: an e-mail address does that.
 func personNameProblem(pointer, name string) []counterfoil.Problem {
@@ -98,7 +112,7 @@ func personNameProblem(pointer, name string) []counterfoil.Problem {
 		if unicode.IsControl(r) {
 			return []counterfoil.Problem{invalid(pointer, "a name holds no control characters")}
 		}
-		visible = visible || !unicode.IsSpace(r)
+		visible = visible || !unicode.IsSpace(r) && !unseen(r)
 	}
 	if !visible || utf8.RuneCountInString(name) > 100 {
 		return []counterfoil.Problem{invalid(pointer, "a name has 1 to 100 characters")}
