@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -122,10 +123,13 @@ func (c *Config) defaults() error {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	names, prefixes := map[string]bool{c.DataCenter: true}, map[string]bool{c.Prefix: true}
 	for _, d := range c.DataCenters {
-		if d.Name == "" || !secret.ValidPrefix(d.Prefix) || d.Prefix == c.Prefix || d.URL == "" {
-			return fmt.Errorf("the data centre %q needs a name, a token prefix of its own and a URL", d.Name)
+		u, err := url.Parse(d.URL)
+		if d.Name == "" || names[d.Name] || !secret.ValidPrefix(d.Prefix) || prefixes[d.Prefix] || err != nil || u.Host == "" {
+			return fmt.Errorf("the data centre %q needs a name and a token prefix of its own, and a URL such as https://us.example.com", d.Name)
 		}
+		names[d.Name], prefixes[d.Prefix] = true, true
 	}
 	return nil
 }
