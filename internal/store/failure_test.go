@@ -18,6 +18,9 @@ func TestFailureSaysThingsOnce(t *testing.T) {
 	if text := unavailable(err).Error(); strings.Count(text, "connection refused") != 1 || !strings.Contains(text, "database=x") {
 		t.Errorf("%q", text)
 	}
+	if _, err := Open(t.Context(), Config{DatabaseURL: "postgres://u@127.0.0.1:1/x"}); err == nil || strings.Count(err.Error(), "connection refused") != 1 {
+		t.Errorf("a start says %v", err)
+	}
 }
 
 // SQLite's own words and numbers are not what an operator looks for when a disk is full.

@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"fmt"
+	"slices"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -144,15 +144,10 @@ type badRow struct{ err error }
 
 func (b badRow) Scan(...any) error { return b.err }
 
-// explained adds to an error of the files of SQLite what it mostly means.
-func explained(err error) error {
-	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		switch e.Code() & 0xff { // without what it was about
-		case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
-			return fmt.Errorf("%w: is the disk of the data directory full, or may it not be written?", err)
-		}
-	}
-	return err
+// ofFiles reports whether err is SQLite's that its files cannot be read or written.
+func ofFiles(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && slices.Contains([]int{sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}, e.Code()&0xff) // without what it was about
 }
 
 func sqliteError(err error) error {

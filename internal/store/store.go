@@ -155,7 +155,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		s.engine, err = openSQLite(ctx, c)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening store: %w", explained(err))
+		return nil, fmt.Errorf("opening store: %w", worded{err})
 	}
 	s.close = sync.OnceValue(s.engine.close)
 	return s, nil
@@ -291,13 +291,23 @@ func UUID(id string) string {
 // failure is the system failing: nobody is let in, and nobody is told "not found".
 type failure struct{ cause error }
 
-// Error says once what the driver says of each way in which it tried to connect: with TLS and without, mostly.
-func (f failure) Error() string {
-	return "storage: " + strings.Join(slices.Compact(strings.Split(explained(f.cause).Error(), "\n")), "\n")
-}
-
+func (f failure) Error() string { return "storage: " + worded{f.cause}.Error() }
 func (f failure) Unwrap() []error {
 	return []error{counterfoil.Refuse(counterfoil.CodeUnavailable, "The service cannot reach its storage. Try again shortly."), f.cause}
+}
+
+// worded is an engine's error as people can use it. What PostgreSQL's driver says of each way in which it tried to connect, with TLS
+// and without mostly, is said once; SQLite's about its files, with what they mostly mean.
+type worded struct{ error }
+
+func (w worded) Unwrap() error { return w.error }
+
+func (w worded) Error() string {
+	text := strings.Join(slices.Compact(strings.Split(w.error.Error(), "\n")), "\n")
+	if ofFiles(w.error) {
+		text += ": is the disk of the data directory full, or may it not be written?"
+	}
+	return text
 }
 
 // unavailable wraps an error of the engine; nil stays nil.
