@@ -34,6 +34,9 @@ func givenWords(parsed *kong.Context, found map[string]setting) string {
 		}
 		fmt.Fprintf(&words, " --%s %s", f.Name, quoted(value))
 	}
+	if strings.Contains(words.String(), ":xxxxx@") {
+		words.WriteString("   # xxxxx is the password")
+	}
 	if len(variables) > 0 {
 		fmt.Fprintf(&words, "   # with %s as it is here", strings.Join(variables, ", "))
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/registry"
 	"github.com/counterfoil/counterfoil/internal/server"
+	"github.com/counterfoil/counterfoil/internal/store"
 )
 
 type recoverCmd struct {
@@ -127,7 +128,7 @@ func (c *recoverCmd) exists() error {
 	if c.DatabaseURL != "" {
 		return nil
 	}
-	if _, err := os.Stat(filepath.Join(c.Data, "counterfoil.db")); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(c.Data, store.DatabaseFile)); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no database in %s: recover works on one that was set up", c.Data)
 	}
 	return nil

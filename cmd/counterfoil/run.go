@@ -151,8 +151,11 @@ func run(ctx context.Context, args, environ []string, in io.Reader, out, err io.
 	if fault != nil { // of an enum the empty word is the flag that was left out
 		return s.report(parsedOf(fault), misused("%s", strings.Replace(fault.Error(), `must be one of "",`, "must be one of ", 1)))
 	}
-	if placeless(parsed) {
+	switch { // a shell's variable that is not set
+	case emptied(parsed, "org"): // to the client that is the instance, and its own tokens would be meant
 		return s.report(parsed, misused("--org is empty: name an organization by id or slug, or leave it out"))
+	case emptied(parsed, "database-url"): // that would be SQLite, beside what is in the data directory
+		return s.report(parsed, misused("--database-url is empty: give the URL of a PostgreSQL database, or leave it out for SQLite"))
 	}
 	if fault := s.configure(parsed); fault != nil {
 		return s.report(parsed, usageError{fault})
@@ -161,11 +164,10 @@ func run(ctx context.Context, args, environ []string, in io.Reader, out, err io.
 	return s.report(parsed, parsed.Run(s))
 }
 
-// placeless reports whether --org was given and names nothing, as a shell's variable that is not set: to the client that is
-// the instance, and its own tokens would be meant.
-func placeless(parsed *kong.Context) bool {
+// emptied reports whether a flag was given, and is empty.
+func emptied(parsed *kong.Context, name string) bool {
 	return slices.ContainsFunc(parsed.Path, func(p *kong.Path) bool {
-		return p.Flag != nil && p.Flag.Name == "org" && parsed.FlagValue(p.Flag) == ""
+		return p.Flag != nil && p.Flag.Name == name && parsed.FlagValue(p.Flag) == ""
 	})
 }
 

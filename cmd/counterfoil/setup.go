@@ -64,7 +64,10 @@ func (c *setupCmd) print(s *session, answer registry.SetupAnswer) error {
 		return s.json(answer)
 	}
 	none := ""
-	if c.bare {
+	switch {
+	case c.bare && c.DatabaseURL != "": // a file would be in force for all nodes from the start of any
+		none = "No catalogue: there are no product permissions yet. Serve, and run counterfoil catalogue apply FILE.\n\n"
+	case c.bare:
 		none = fmt.Sprintf("No catalogue: there are no product permissions yet. Put one at %s and send SIGHUP (or start again), or run counterfoil catalogue apply FILE.\n\n",
 			filepath.Join(c.Data, "catalogue.yaml"))
 	}

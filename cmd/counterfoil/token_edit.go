@@ -218,8 +218,11 @@ func (c *tokenRevokeCmd[P]) Run(ctx context.Context, s *session) error {
 	if c.JSON {
 		return s.json(revoked)
 	}
-	_, err = fmt.Fprintln(s.out, receiptText("Revoked", revoked.Receipt))
-	return err
+	if _, err := fmt.Fprintln(s.out, receiptText("Revoked", revoked.Receipt)); err != nil {
+		return err
+	}
+	s.say("Receipt %s.", printable(revoked.Receipt.ID))
+	return nil
 }
 
 func (c *tokenRevokeCmd[P]) shown(ctx context.Context, api *client.Client, id string) (counterfoil.Token, error) {

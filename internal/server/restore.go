@@ -2,15 +2,33 @@ package server
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/ledger"
+	"github.com/counterfoil/counterfoil/internal/store"
 )
 
 // LedgerName is the file in the data directory that says what was ended for good. A backup of the database leaves it out.
 const LedgerName = "revocations.ledger"
+
+// astray refuses to make a database of SQLite where there is a ledger and none: the directory is a PostgreSQL server's, or its database
+// was lost.
+func astray(c *Config) error {
+	info, err := os.Stat(filepath.Join(c.Dir, LedgerName))
+	if c.DatabaseURL != "" || err != nil || info.Size() == 0 {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(c.Dir, store.DatabaseFile)); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("%s has a %s and no %s: it is of a server on PostgreSQL (name its database by --database-url or COUNTERFOIL_DATABASE_URL), or the database was lost (put its backup there); to begin anew take another directory",
+		c.Dir, LedgerName, store.DatabaseFile)
+}
 
 func (c *Core) openLedger() (err error) {
 	if err := os.MkdirAll(c.Config.Dir, 0o700); err != nil {

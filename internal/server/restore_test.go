@@ -1,10 +1,14 @@
 package server_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +17,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/postgrestest"
 	"github.com/counterfoil/counterfoil/internal/registry"
 	"github.com/counterfoil/counterfoil/internal/rules"
+	"github.com/counterfoil/counterfoil/internal/server"
 	"github.com/counterfoil/counterfoil/internal/store"
 )
 
@@ -91,5 +96,48 @@ func putBackBefore(t *testing.T, s *store.Store, url, org string) {
 		if time.Now().After(deadline) {
 			t.Fatal("the node does not notice")
 		}
+	}
+}
+
+// TestDatabaseAstray: where a ledger tells of a database that is not there none is made: neither beside a node of PostgreSQL whose
+// URL was forgotten, nor in the place of one that was lost.
+func TestDatabaseAstray(t *testing.T) {
+	for name, c := range map[string]server.Config{
+		"a node on PostgreSQL": {Dir: t.TempDir(), DatabaseURL: postgrestest.NewDatabase(t)},
+		"a lost database":      {Dir: t.TempDir()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			core, err := server.Open(t.Context(), c)
+			if err == nil {
+				err = core.Close()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			files, err := filepath.Glob(filepath.Join(c.Dir, store.DatabaseFile+"*"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range files {
+				if err := os.Remove(f); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if core, err := server.Open(t.Context(), server.Config{Dir: c.Dir}); err == nil || !strings.Contains(err.Error(), "has a revocations.ledger and no counterfoil.db") {
+				if err == nil {
+					core.Close()
+				}
+				t.Errorf("it is opened without its database: %v", err)
+			}
+			if _, err := os.Stat(filepath.Join(c.Dir, store.DatabaseFile)); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("a database was made all the same: %v", err)
+			}
+			c.DatabaseURL = cmp.Or(c.DatabaseURL, postgrestest.NewDatabase(t))
+			core, err = server.Open(t.Context(), c)
+			if err != nil {
+				t.Fatalf("with its database: %v", err)
+			}
+			core.Close()
+		})
 	}
 }

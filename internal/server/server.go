@@ -164,6 +164,9 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 	if err != nil {
 		return nil, SettingError{fmt.Errorf("outgoing_allow: %w", err)}
 	}
+	if err := astray(&c); err != nil {
+		return nil, err
+	}
 	core := &Core{Config: c, quit: make(chan struct{}), applied: newApplied(), outgoing: outgoing.New(outgoing.Config{Allow: allow})}
 	propagated := func(took time.Duration) { core.applied.Observe(took.Seconds()) }
 	if core.Store, err = store.Open(ctx, store.Config{Dir: c.Dir, DatabaseURL: c.DatabaseURL, Now: c.Now, Node: nodeID(), Lease: c.Lease, Logger: c.Logger, Propagated: propagated, Tracer: c.Tracer}); err != nil {

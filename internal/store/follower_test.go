@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/url"
 	"strings"
@@ -164,7 +166,8 @@ func TestNodeCutOff(t *testing.T) {
 	t.Parallel()
 	address := postgrestest.NewDatabase(t)
 	through, p := behind(t, address)
-	a := open(t, Config{DatabaseURL: address, Node: "node_a"})
+	var log lines
+	a := open(t, Config{DatabaseURL: address, Node: "node_a", Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	b := open(t, Config{DatabaseURL: through, Node: "node_b", Lease: time.Second})
 	var heard told
 	var early atomic.Bool
@@ -209,6 +212,27 @@ func TestNodeCutOff(t *testing.T) {
 	if nodes, err := a.Confirm(t.Context(), logged(t, a, "again")); err != nil || len(nodes) != 1 || nodes[0].Fenced {
 		t.Errorf("afterwards: %+v, %v", nodes, err)
 	}
+	if said := log.String(); strings.Count(said, "another node has not renewed its lease") != 1 || strings.Count(said, "another node serves the database") != 2 {
+		t.Errorf("of a node that came, was lost, and came back the other's log says\n%s", said)
+	}
+}
+
+// lines is a log that is read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // A node that ends while those whom it feeds go by what they remember is waited for until its lease is over.

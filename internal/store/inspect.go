@@ -45,7 +45,7 @@ func Inspect(ctx context.Context, c Config, see func(number int64, hash []byte))
 		defer db.Close()
 		e = &postgresEngine{reads: db, follower: &follower{}}
 	} else {
-		path := filepath.Join(c.Dir, databaseFile)
+		path := filepath.Join(c.Dir, DatabaseFile)
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return chain, 0, errors.New("there is no database in " + c.Dir)
 		}

@@ -49,7 +49,7 @@ func openPostgres(ctx context.Context, c Config, u *underway) (_ engine, err err
 		config.ConnectTimeout = 5 * time.Second
 	}
 	e := &postgresEngine{db: stdlib.OpenDB(*config), reads: stdlib.OpenDB(*config), turns: stdlib.OpenDB(*config)}
-	e.nodes = &roster{self: c.Node, db: stdlib.OpenDB(*config), start: time.Now(), clock: func() counterfoil.Instant { return counterfoil.At(c.Now()) }}
+	e.nodes = &roster{self: c.Node, db: stdlib.OpenDB(*config), start: time.Now(), clock: func() counterfoil.Instant { return counterfoil.At(c.Now()) }, log: c.Logger}
 	defer func() {
 		if err != nil {
 			e.close()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -34,6 +35,7 @@ type roster struct {
 	db    *sql.DB // one connection
 	start time.Time
 	clock func() counterfoil.Instant
+	log   *slog.Logger
 
 	mu    sync.Mutex // guards what follows
 	peers map[string]peer
@@ -67,8 +69,12 @@ func (n *roster) observe(rows []peer, began time.Duration, at counterfoil.Instan
 	n.peers = make(map[string]peer, len(rows))
 	for _, p := range rows {
 		p.since = now
-		if k, ok := known[p.id]; ok && k.renewals == p.renewals {
+		k, ok := known[p.id]
+		if ok && k.renewals == p.renewals {
 			p.since = k.since
+		}
+		if !ok && known != nil && p.id != n.self {
+			n.log.Info("another node serves the database", "node", p.id)
 		}
 		n.peers[p.id] = p
 	}
@@ -224,7 +230,11 @@ func (n *roster) fence(ctx context.Context, p peer) bool {
 		return false
 	}
 	rows, err := r.RowsAffected()
-	return err == nil && rows == 1
+	if err != nil || rows != 1 {
+		return false
+	}
+	n.log.Warn("another node has not renewed its lease: it answers nothing from memory, and is not waited for until it is back", "node", p.id, "lease", p.lease)
+	return true
 }
 
 // lost lists the nodes that were not heard of again.

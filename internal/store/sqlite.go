@@ -46,7 +46,7 @@ func openSQLite(ctx context.Context, c Config) (_ engine, err error) {
 	if e.lock, err = lockDir(c.Dir); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(c.Dir, databaseFile)
+	path := filepath.Join(c.Dir, DatabaseFile)
 	if f, err := os.OpenFile(path, os.O_CREATE, 0o600); err != nil {
 		return nil, err
 	} else if err := f.Close(); err != nil {
@@ -86,7 +86,7 @@ func migrateSQLite(ctx context.Context, db *sql.DB, migrations []string) error {
 }
 
 const (
-	databaseFile = "counterfoil.db"
+	DatabaseFile = "counterfoil.db" // in the data directory
 	readOnly     = "&mode=ro&_pragma=query_only(1)"
 )
 

@@ -33,6 +33,7 @@ type touch struct {
 	dropped int64    // since it was last said
 
 	writing sync.Mutex // held by the one who writes
+	failing time.Time  // when it was last said that writing fails; zero: it does not. Guarded by writing
 }
 
 type touchShard struct {
@@ -65,6 +66,7 @@ const (
 	touchPending  = 1_000_000         // tokens and addresses that may wait to be written; uses of more are dropped
 	touchRound    = 2000              // rows written a round
 	touchChunk    = 200               // rows a transaction, so that other writes are not held up
+	touchSaid     = time.Minute       // between two lines about an outage
 	useDaysKept   = 40 * 24 * 60 * 60 // seconds
 )
 
@@ -212,9 +214,13 @@ func (t *touch) write(limit int) error {
 				t.add(k, useSum{uses[i].At, uses[i].Count})
 			}
 			t.mu.Unlock()
-			t.v.Logger.Warn("writing last uses; they are kept and tried again", "tokens", len(uses), "error", err)
+			if time.Since(t.failing) >= touchSaid {
+				t.v.Logger.Warn("writing last uses; they are kept and tried again every second", "tokens", len(uses), "error", err)
+				t.failing = time.Now()
+			}
 			return err
 		}
+		t.failing = time.Time{}
 	}
 	return nil
 }
