@@ -117,22 +117,6 @@ func (tx *Tx) TokenForUpdate(id string) (Token, bool, error) {
 	return find(tx.q, plainToken, "SELECT "+tokenColumns+" FROM tokens t WHERE t.organization = $1 AND t.id = $2"+tx.q.forUpdate(), tx.org, id)
 }
 
-// PrefixInUse reports whether any token begins with prefix. Where none does, other is the prefix of one that there is; empty: there
-// are no tokens. It crosses organizations: a prefix is the instance's.
-func (s *Store) PrefixInUse(ctx context.Context, prefix string) (used bool, other string, err error) {
-	err = s.engine.view(ctx, func(q querier) error {
-		hint := func(r scanner) (h string, err error) { return h, r.Scan(&h) }
-		_, used, err = find(q, hint, "SELECT hint FROM tokens WHERE substr(hint, 1, $1) = $2 LIMIT 1", len(prefix)+1, prefix+"_")
-		if used || err != nil {
-			return err
-		}
-		other, _, err = find(q, hint, "SELECT hint FROM tokens LIMIT 1")
-		other, _, _ = strings.Cut(other, "_")
-		return err
-	})
-	return used, other, err
-}
-
 // InsertToken adds t to the organization, whatever t.Organization says.
 func (tx *Tx) InsertToken(t Token) error {
 	_, err := tx.q.exec(`INSERT INTO tokens (id, organization, kind, integration, owner, name, hint, permissions, ip_filter, paused,
