@@ -118,8 +118,13 @@ func draw(t *rapid.T) (steps []step) {
 	manager := msp
 	for range rapid.IntRange(0, 40).Draw(t, "steps") {
 		when = when.Add(time.Duration(rapid.Int64Range(1, 5*24*3600).Draw(t, "wait")) * time.Second)
-		if rapid.IntRange(0, 5).Draw(t, "edge") == 0 { // exactly at midnight
+		switch trialEnds := steps[0].when.Add(14 * 24 * time.Hour); rapid.IntRange(0, 5).Draw(t, "edge") {
+		case 0: // exactly at midnight
 			when = when.Truncate(24 * time.Hour).Add(24 * time.Hour)
+		case 1: // exactly at the end of the trial
+			if steps[len(steps)-1].when.Before(trialEnds) {
+				when = trialEnds
+			}
 		}
 		members := make([]string, 0, len(seats))
 		for id := range seats {

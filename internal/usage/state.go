@@ -318,7 +318,8 @@ func (s *State) begin(before map[string]*account) map[string]*account {
 	return map[string]*account{s.Provider: s.open(before[s.Provider])}
 }
 
-// Advance lets time pass up to a moment: days and months end, and trials.
+// Advance lets time pass up to a moment: days and months end, and trials. A trial that ends at that very moment is still on, so
+// that what happens at the moment comes first: a seat that is suspended, or moved, just then was never billed.
 func (s *State) Advance(to counterfoil.Instant) {
 	if !s.Made {
 		return
@@ -341,7 +342,7 @@ func (s *State) Advance(to counterfoil.Instant) {
 			}
 		}
 	}
-	s.endTrial(to)
+	s.endTrial(to - 1)
 }
 
 func (s *State) endTrial(to counterfoil.Instant) {

@@ -159,6 +159,19 @@ func TestWorkedExamples(t *testing.T) {
 			l.member(at("2026-01-27"), "a", "accepted")
 		}, map[string]string{msp + " 2026-01": "1a 0p 0s 0d consumed 1 billable 0 teams trial active", msp + " 2026-01-31": "1a 0p 0s 0d consumed 1 billable 0 teams trial active",
 			msp + " 2026-02-01": "1a 0p 0s 0d consumed 1 billable 1 teams standard active"}, nil},
+		{"what happens at the very end of a trial comes first", func(l *log) {
+			l.create(at("2026-01-10 12:00"), "teams", trial, msp)
+			for _, m := range []string{"a", "b", "c"} {
+				l.member(at("2026-01-11"), m, "invited")
+				l.member(at("2026-01-12"), m, "accepted")
+			}
+			l.member(at("2026-01-24 12:00"), "a", "suspended")
+			l.member(at("2026-01-24 12:00"), "b", "removed")
+			l.change(at("2026-01-24 12:00"), "organization_updated", map[string]any{"managed_by": other})
+		}, map[string]string{
+			msp + " 2026-01":   "1a 0p 1s 1d consumed 3 billable 0 teams trial moved",
+			other + " 2026-01": "1a 0p 1s 0d consumed 1 billable 1 teams standard active",
+		}, map[string]string{msp + " 2026-01": "0: on trial until 2026-01-24; moved on 2026-01-24"}},
 		{"NFR is free", func(l *log) {
 			l.create(at("2026-01-01"), "teams", nfr, msp)
 			l.member(at("2026-01-02"), "a", "invited")
