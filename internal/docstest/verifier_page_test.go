@@ -30,6 +30,10 @@ func TestVerifierPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The sums of what is needed are known here already: no server has to be asked for them.
+	if err := os.WriteFile(filepath.Join(dir, "go.sum"), []byte(read(t, "go.sum")), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	commands := []string{"go build -o " + os.DevNull + " ."}
 	for line := range strings.Lines(page[:len(page)-len(rest)]) {
 		if command, is := strings.CutPrefix(line, "$ go "); is {
