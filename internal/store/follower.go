@@ -73,6 +73,7 @@ const (
 
 var (
 	errNotAlive = errors.New("this node has not heard from the log within its lease")
+	errOtherLog = errors.New("the log is another than the one that was followed")
 	errSolo     = errors.New("a version of counterfoil that must run alone serves this database: stop it first")
 )
 
@@ -249,6 +250,12 @@ func (f *follower) catchUp(ctx context.Context, conn *pgx.Conn) (any bool, err e
 	for target := int64(-1); target < 0 || f.applied.Load() < target; {
 		asked := f.now()
 		events, ages, err := f.read(ctx, conn)
+		if errors.Is(err, errOtherLog) {
+			if err = f.resume(ctx, conn); err == nil {
+				f.due = 0 // what is not remembered is asked for until the lease is renewed
+				continue
+			}
+		}
 		if err != nil || len(events) == 0 {
 			return any, err
 		}
@@ -285,9 +292,10 @@ func (f *follower) tell(events []counterfoil.Event) error {
 }
 
 // read returns the next entries, and how many microseconds ago they were numbered, of those of which that is known. Both moments
-// are by the database's clock.
+// are by the database's clock. errOtherLog: they follow on another entry than the one that was applied last.
 func (f *follower) read(ctx context.Context, conn *pgx.Conn) (events []counterfoil.Event, ages []int64, err error) {
-	rows, err := conn.Query(ctx, "SELECT seq, body, hash, "+databaseClock+" - numbered_at FROM events WHERE seq > $1 ORDER BY seq LIMIT $2", f.applied.Load(), followPage)
+	rows, err := conn.Query(ctx, "SELECT seq, body, hash, "+databaseClock+" - numbered_at, "+fmt.Sprintf(sameLog, 1, 3)+" FROM events WHERE seq > $1 ORDER BY seq LIMIT $2",
+		f.applied.Load(), followPage, f.hash)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -296,8 +304,12 @@ func (f *follower) read(ctx context.Context, conn *pgx.Conn) (events []counterfo
 		var body string
 		var hash []byte
 		var age *int64
-		if err := r.Scan(&number, &body, &hash, &age); err != nil {
+		var same bool
+		if err := r.Scan(&number, &body, &hash, &age, &same); err != nil {
 			return e, err
+		}
+		if !same {
+			return e, errOtherLog
 		}
 		if age != nil {
 			ages = append(ages, *age)
@@ -353,13 +365,18 @@ func (f *follower) head(ctx context.Context, conn *pgx.Conn) (number int64, hash
 	return number, hash, err
 }
 
+// sameLog is true where the log holds an entry with a hash, whole or of retention's making, or where the entry is 0. It is formatted
+// with the numbers of the parameters.
+const sameLog = `(CAST($%[1]d AS BIGINT) = 0 OR EXISTS (SELECT 1 FROM events WHERE seq = $%[1]d AND hash = $%[2]d)
+	OR EXISTS (SELECT 1 FROM removed_events WHERE seq = $%[1]d AND hash = $%[2]d))`
+
 // renew lets the lease run from began on, a moment before the log was read, unless this node was fenced, or the log does not hold
 // what it applied last, as where a backup was put back: then it joins again, and reads the log again before it is alive.
 func (f *follower) renew(ctx context.Context, conn *pgx.Conn, began time.Duration) error {
 	f.renewals++
 	f.due = f.now() + f.lease/4
 	tag, err := conn.Exec(ctx, "UPDATE nodes SET applied = $2, renewals = $3, settled = $4, seen_at = $5 WHERE id = $1 AND fenced = 0 AND NOT "+fmt.Sprintf(outdated, 6)+
-		" AND (CAST($7 AS BIGINT) = 0 OR EXISTS (SELECT 1 FROM events WHERE seq = $7 AND hash = $8))",
+		" AND "+fmt.Sprintf(sameLog, 7, 8),
 		f.id, f.claim(), f.renewals, int64(f.settled()), time.Now().UnixMicro(), len(migrations)-1, f.applied.Load(), f.hash)
 	if err != nil {
 		return fmt.Errorf("renewing the lease: %w", err)

@@ -1,9 +1,7 @@
 package store
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -77,12 +75,11 @@ func (f *follower) resume(ctx context.Context, conn *pgx.Conn) error {
 		f.reach(number)
 		return nil
 	}
-	var there []byte
-	err = conn.QueryRow(ctx, "SELECT hash FROM events WHERE seq = $1", last).Scan(&there)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+	var same bool
+	if err := conn.QueryRow(ctx, "SELECT "+fmt.Sprintf(sameLog, 1, 2), last, f.hash).Scan(&same); err != nil {
 		return err
 	}
-	if !bytes.Equal(there, f.hash) {
+	if !same {
 		f.log.Error("the database's log is not the one that was followed: what is in memory is forgotten", "entry", last)
 		f.forget(number, hash)
 	}

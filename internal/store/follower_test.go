@@ -412,6 +412,55 @@ func TestLogIsPutBackInPlace(t *testing.T) {
 	eventually(t, "what has the number of what is gone is applied", longest, func() bool { return o.has("after the restore") })
 }
 
+// A log that was put back and has grown past where a node was before that looked for its lease again is another one all the same:
+// what has the numbers of what is gone is not passed over.
+func TestLogIsPutBackAndHasGrown(t *testing.T) {
+	t.Parallel()
+	s := open(t, Config{DatabaseURL: postgrestest.NewDatabase(t), Lease: MaxLease}) // which is looked after every 2.5 s
+	logged(t, s, "in the backup")
+	number := logged(t, s, "after it")
+	eventually(t, "it is applied", longest, func() bool { return s.Standing().Applied >= number })
+	before, _ := s.Alive()
+	s.raw(t, "DELETE FROM events WHERE seq = $1", number)
+	if again := logged(t, s, "in its place"); again != number {
+		t.Fatalf("it has the number %d, not %d", again, number)
+	}
+	last := logged(t, s, "behind that")
+	eventually(t, "the end is applied", longest, func() bool { return s.Standing().Applied >= last })
+	eventually(t, "a new epoch", longest, func() bool { after, alive := s.Alive(); return alive && after > before })
+}
+
+// What retention takes away of the log is the log's own doing: who applied it last goes on.
+func TestLastEntryIsRemoved(t *testing.T) {
+	t.Parallel()
+	s := open(t, Config{DatabaseURL: postgrestest.NewDatabase(t), Lease: MinLease})
+	number := logged(t, s, "long ago")
+	eventually(t, "it is applied", longest, func() bool { return s.Standing().Applied >= number })
+	before, _ := s.Alive()
+	s.write(t, "org_1", func(tx *Tx) error {
+		_, err := tx.removePortion(number)
+		return err
+	})
+	time.Sleep(2 * MinLease)
+	eventually(t, "it is alive", longest, func() bool { _, alive := s.Alive(); return alive })
+	if after, _ := s.Alive(); after != before {
+		t.Errorf("what is in memory was forgotten: epoch %d after %d", after, before)
+	}
+}
+
+// A node that is gone is said to be, also where no change waits for it.
+func TestNodeThatIsGoneIsNamed(t *testing.T) {
+	t.Parallel()
+	address := postgrestest.NewDatabase(t)
+	through, p := behind(t, address)
+	var log lines
+	open(t, Config{DatabaseURL: address, Node: "node_a", Lease: MinLease, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	open(t, Config{DatabaseURL: through, Node: "node_b", Lease: MinLease})
+	eventually(t, "the other is known", longest, func() bool { return strings.Contains(log.String(), "another node serves the database") })
+	defer p.silence()()
+	eventually(t, "it is said", longest, func() bool { return strings.Contains(log.String(), "another node has not renewed its lease") })
+}
+
 // A version that must run alone and nodes exclude each other.
 func TestPostgresServedAlone(t *testing.T) {
 	t.Parallel()

@@ -108,8 +108,12 @@ func (n *roster) tend(ctx context.Context, conn *pgx.Conn) error {
 	n.observe(list, began, at)
 	for _, p := range n.others() {
 		if p.expired(n.now()) {
-			if _, err := conn.Exec(ctx, fence, p.id, p.renewals); err != nil {
+			tag, err := conn.Exec(ctx, fence, p.id, p.renewals)
+			if err != nil {
 				return err
+			}
+			if tag.RowsAffected() == 1 {
+				n.saySilent(p)
 			}
 		}
 	}
@@ -233,8 +237,13 @@ func (n *roster) fence(ctx context.Context, p peer) bool {
 	if err != nil || rows != 1 {
 		return false
 	}
-	n.log.Warn("another node has not renewed its lease: it answers nothing from memory, and is not waited for until it is back", "node", p.id, "lease", p.lease)
+	n.saySilent(p)
 	return true
+}
+
+// saySilent is for the one that has fenced a node.
+func (n *roster) saySilent(p peer) {
+	n.log.Warn("another node has not renewed its lease: it answers nothing from memory, and is not waited for until it is back", "node", p.id, "lease", p.lease)
 }
 
 // lost lists the nodes that were not heard of again.
