@@ -41,7 +41,7 @@ func (r *Registry) KeepLedger(ctx context.Context) (ended int, err error) {
 }
 
 // readLedger finds the ends of the ledger and of the log, in this order, since what ends is in the log first; and up to where the
-// database knows both to be in step. A ledger that it does not know is followed from now on.
+// database knows both to be in step. Of a ledger that it does not know, and of the log then, all is looked at.
 func (r *Registry) readLedger(ctx context.Context) (now, known inStep, err error) {
 	if r.Ledger == nil {
 		return now, known, nil
@@ -53,14 +53,13 @@ func (r *Registry) readLedger(ctx context.Context) (now, known inStep, err error
 		if now.entry, now.hash, err = tx.LastEntry(); err != nil {
 			return err
 		}
-		known.entry = now.entry
 		text, found, err := tx.Setting(ledgerSetting + now.Ledger)
 		if err != nil || !found {
 			return err
 		}
-		known.Ledger = now.Ledger
+		known.Ledger, known.entry = now.Ledger, now.entry // which an earlier version did not write
 		if n, _ := fmt.Sscanf(text, "%d %s %d", &known.Offset, &known.Before, &known.entry); n < 2 {
-			known.Mark = ledger.Mark{} // then all of it is looked at
+			known = inStep{}
 		}
 		return nil
 	})

@@ -77,6 +77,22 @@ func TestLedgerFollowsTheLog(t *testing.T) {
 	}
 }
 
+// TestLedgerThatBeginsLater: a ledger that is new, at a node that joins or where one was lost, has what ended before as well: a backup
+// may be older than that.
+func TestLedgerThatBeginsLater(t *testing.T) {
+	h := newHouse(t)
+	if _, err := h.DeleteOrganization(t.Context(), Operator(), h.alpha.ID); err != nil {
+		t.Fatal(err)
+	}
+	path := withLedger(t, h.Registry)
+	for range 2 {
+		if n := mentions(t, path, h.alpha.ID); n != 1 {
+			t.Errorf("there are %d lines of what ended before it, want 1", n)
+		}
+		keepLedger(t, h.Registry, 0)
+	}
+}
+
 // TestReplayPassesADamagedToken: a row that nobody can read, and that opens nothing, keeps no other token alive and no server from
 // starting.
 func TestReplayPassesADamagedToken(t *testing.T) {

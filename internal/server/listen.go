@@ -120,7 +120,7 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 		server := envoy.New(core.envoy(proxies))
 		l.serve, l.drain = server.Serve, server.Drain
 	}
-	if err := core.beginLedger(ctx); err != nil {
+	if err := core.beginLedger(); err != nil {
 		return nil, err
 	}
 	core.push()

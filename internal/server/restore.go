@@ -52,7 +52,7 @@ func (c *Core) firstReplay(ctx context.Context) error {
 		return err
 	}
 	if !ready {
-		return c.beginLedger(ctx)
+		return c.beginLedger()
 	}
 	message := "there was no ledger of revocations beside a database in use; if the database comes from a backup, tokens revoked since are good again"
 	if !c.Store.Alone() {
@@ -62,13 +62,13 @@ func (c *Core) firstReplay(ctx context.Context) error {
 	return nil
 }
 
-// beginLedger begins a ledger where there is none, in step with the database.
-func (c *Core) beginLedger(ctx context.Context) error {
+// beginLedger begins a ledger where there is none; keepLedger then writes into it what the log says has ended, which may take long.
+func (c *Core) beginLedger() error {
 	began, err := c.ledger.Begin(c.Config.Now())
-	if err != nil || !began {
-		return err
+	if began {
+		c.begun <- struct{}{}
 	}
-	return c.replay(ctx, c.Registry.KeepLedger)
+	return err
 }
 
 // replay brings a database that may come from a backup in step with the ledger.
@@ -80,21 +80,24 @@ func (c *Core) replay(ctx context.Context, with func(context.Context) (int, erro
 	return err
 }
 
-// keepLedger keeps the database and the ledger in step: at once, hourly, and once in each epoch after the given one. That began
-// because the log is not the one that was followed, as when the database was put back beneath this process, or a standby took over
-// that lacked the end; or because this node was far behind.
+// keepLedger keeps the database and the ledger in step: at once, when one was begun, hourly, and once in each epoch after the given
+// one. That began because the log is not the one that was followed, as when the database was put back beneath this process, or a
+// standby took over that lacked the end; or because this node was far behind. What fails is tried again every second, and said once a
+// minute.
 func (c *Core) keepLedger(epoch uint64) {
 	second, hour := time.NewTicker(time.Second), time.NewTicker(time.Hour)
 	defer second.Stop()
 	defer hour.Stop()
 	ctx, cancel := context.WithCancel(context.Background())
 	c.done.Go(func() { <-c.quit; cancel() }) // Close goes on with it
+	var said time.Time
 	for due := true; ctx.Err() == nil; {
 		if now, alive := c.Store.Alive(); alive && (due || now != epoch) {
-			due = false
-			if err := c.replay(ctx, c.Registry.KeepLedger); err == nil {
-				epoch = now
-			} else if ctx.Err() == nil {
+			switch err := c.replay(ctx, c.Registry.KeepLedger); {
+			case err == nil:
+				due, epoch = false, now
+			case ctx.Err() == nil && time.Since(said) >= time.Minute:
+				said = time.Now()
 				c.Config.Logger.Warn("comparing the database with the ledger of revocations; it is tried again", "error", err)
 			}
 		}
@@ -102,6 +105,8 @@ func (c *Core) keepLedger(epoch uint64) {
 		case <-ctx.Done():
 		case <-second.C:
 		case <-hour.C:
+			due = true
+		case <-c.begun:
 			due = true
 		}
 	}

@@ -60,6 +60,8 @@ func TestRestoreBeforeTheAnswer(t *testing.T) {
 		for _, err := create(); err != nil && ctx.Err() == nil; { // until no connection is left that was cut
 			_, err = create()
 		}
+		for views(ctx, s, 12) != nil && ctx.Err() == nil {
+		}
 		replay()
 	}
 	for answered := false; !answered && ctx.Err() == nil; { // a busy machine may lose its lease: then it is asked again
@@ -72,6 +74,14 @@ func TestRestoreBeforeTheAnswer(t *testing.T) {
 	if _, err := r.Organization(ctx, registry.Operator(), made.ID); !errors.Is(err, counterfoil.Refuse(counterfoil.CodeNotFound, "")) {
 		t.Errorf("an organization whose deletion was answered is there again: %v", err)
 	}
+}
+
+// views reads n times at once, on as many connections.
+func views(ctx context.Context, s *store.Store, n int) error {
+	if n == 0 {
+		return nil
+	}
+	return s.View(ctx, "", func(*store.Tx) error { return views(ctx, s, n-1) })
 }
 
 // putBackBefore makes the database one with another log, in which an organization is not deleted, and returns once its node knows.

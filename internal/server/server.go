@@ -148,9 +148,10 @@ type Core struct {
 	metrics   *metrics
 	applied   prometheus.Histogram
 	keys      *secret.Keyring
-	ready     atomic.Bool // the instance is set up
-	draining  atomic.Bool // the server is being stopped
-	waits     atomic.Bool // it is served and was not, when that began
+	ready     atomic.Bool   // the instance is set up
+	draining  atomic.Bool   // the server is being stopped
+	waits     atomic.Bool   // it is served and was not, when that began
+	begun     chan struct{} // a ledger was begun
 	quit      chan struct{}
 	done      sync.WaitGroup
 }
@@ -167,7 +168,7 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 	if err := astray(&c); err != nil {
 		return nil, err
 	}
-	core := &Core{Config: c, quit: make(chan struct{}), applied: newApplied(), outgoing: outgoing.New(outgoing.Config{Allow: allow})}
+	core := &Core{Config: c, begun: make(chan struct{}, 2), quit: make(chan struct{}), applied: newApplied(), outgoing: outgoing.New(outgoing.Config{Allow: allow})}
 	propagated := func(took time.Duration) { core.applied.Observe(took.Seconds()) }
 	if core.Store, err = store.Open(ctx, store.Config{Dir: c.Dir, DatabaseURL: c.DatabaseURL, Now: c.Now, Node: nodeID(), Lease: c.Lease, Logger: c.Logger, Propagated: propagated, Tracer: c.Tracer}); err != nil {
 		return nil, err
