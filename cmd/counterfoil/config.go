@@ -247,7 +247,11 @@ func databaseURL(flags map[string]*kong.Flag, found map[string]setting) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", file.from, err)
 	}
-	flags["database_url"].Target.SetString(strings.TrimSpace(string(text)))
+	url := strings.TrimSpace(string(text))
+	if url == "" { // that would be SQLite, beside what is in the data directory
+		return fmt.Errorf("%s: the file is empty: it holds the URL of a PostgreSQL database, or is left out for SQLite", file.from)
+	}
+	flags["database_url"].Target.SetString(url)
 	return nil
 }
 
