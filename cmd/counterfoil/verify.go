@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 
 	"golang.org/x/term"
@@ -72,6 +73,9 @@ func (c *verifyCmd) question(s *session) (string, error) {
 	case c.Token == "-":
 		file = "-"
 	case c.Token != "" && !isFile:
+		if _, err := os.Stat(c.Token); err == nil {
+			return "", misused("%s is a file: for the token in it say @%[1]s", c.Token)
+		}
 		return c.Token, nil
 	case c.Token == "":
 		file = "-"
