@@ -135,9 +135,13 @@ func (c *serveCmd) announce(s *session, running *server.Server, logger *slog.Log
 	if c.DatabaseURL != "" {
 		engine = "PostgreSQL"
 	}
+	node := running.Store.Node() // as receipts and the other nodes' logs name it
 	if c.LogFormat == "json" {
-		logger.Info("serving", "api", running.URL, "admin", admin, "envoy", running.EnvoyAddress, "engine", engine, "data", c.Data)
+		logger.Info("serving", "api", running.URL, "admin", admin, "envoy", running.EnvoyAddress, "engine", engine, "data", c.Data, "node", node)
 		return
+	}
+	if c.DatabaseURL != "" {
+		engine += " as " + node
 	}
 	if admin != "" {
 		admin = ", health and metrics at " + admin

@@ -384,10 +384,17 @@ func (f *follower) renew(ctx context.Context, conn *pgx.Conn, began time.Duratio
 	if tag.RowsAffected() == 0 {
 		f.due = 0
 		f.fenced.Add(1)
+		epoch := f.epoch.Load()
 		if err := f.resume(ctx, conn); err != nil {
 			return err
 		}
-		return f.register(ctx, conn)
+		if err := f.register(ctx, conn); err != nil {
+			return err
+		}
+		if f.epoch.Load() == epoch { // else it was said that the log is another
+			f.log.Warn("this node has not renewed its lease in time and was given up: it joins again, and reads what it missed", "lease", f.lease)
+		}
+		return nil
 	}
 	f.outdated.Store(false) // a backup was restored
 	f.renewed.Store(int64(began))

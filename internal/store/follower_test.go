@@ -166,9 +166,9 @@ func TestNodeCutOff(t *testing.T) {
 	t.Parallel()
 	address := postgrestest.NewDatabase(t)
 	through, p := behind(t, address)
-	var log lines
+	var log, own lines
 	a := open(t, Config{DatabaseURL: address, Node: "node_a", Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	b := open(t, Config{DatabaseURL: through, Node: "node_b", Lease: time.Second})
+	b := open(t, Config{DatabaseURL: through, Node: "node_b", Lease: time.Second, Logger: slog.New(slog.NewTextHandler(&own, nil))})
 	var heard told
 	var early atomic.Bool
 	defer b.Attach(func(events []counterfoil.Event) error {
@@ -214,6 +214,9 @@ func TestNodeCutOff(t *testing.T) {
 	}
 	if said := log.String(); strings.Count(said, "another node has not renewed its lease") != 1 || strings.Count(said, "another node serves the database") != 2 {
 		t.Errorf("of a node that came, was lost, and came back the other's log says\n%s", said)
+	}
+	if said := own.String(); !strings.Contains(said, "this node has not renewed its lease in time") {
+		t.Errorf("its own log says\n%s", said)
 	}
 }
 
