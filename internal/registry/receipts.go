@@ -79,6 +79,18 @@ func (r *Registry) confirm(ctx context.Context, org string, receipt counterfoil.
 	return receipt, nil
 }
 
+// confirmedLater is a receipt with what was confirmed when it was asked for again, so long after its change.
+func confirmedLater(receipt, again counterfoil.Receipt, after time.Duration) counterfoil.Receipt {
+	late := milliseconds(max(after, 0))
+	for i := range again.Nodes {
+		if ms := again.Nodes[i].ConfirmedInMS; ms != nil {
+			*ms += late
+		}
+	}
+	receipt.Complete, receipt.TookMS, receipt.Nodes = again.Complete, again.TookMS+late, again.Nodes
+	return receipt
+}
+
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 func in(d time.Duration) *float64 {

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"testing"
+	"time"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/rules"
@@ -49,5 +50,38 @@ func TestReceiptWhileItIsWritten(t *testing.T) {
 	}
 	if got, err := r.storedReceipt(t.Context(), receipt.ID); err != nil || len(got.Nodes) != 1 {
 		t.Errorf("afterwards it is %+v, %v", got, err)
+	}
+}
+
+// TestReceiptOfARevocationThatIsAskedForAgain: where the first node was killed before it answered, what is confirmed later is not said to
+// have been soon after the commit.
+func TestReceiptOfARevocationThatIsAskedForAgain(t *testing.T) {
+	h := newHouse(t)
+	const id, receipt = "tok_revokedtoken", "rcp_unfinished"
+	err := h.Store.Update(t.Context(), h.alpha.ID, store.ForTokens, func(tx *store.Tx) error {
+		if err := tx.InsertToken(store.Token{ID: id, Kind: counterfoil.KindOrganization, Name: id, KeyID: 1}); err != nil {
+			return err
+		}
+		made, _, err := tx.TokenForUpdate(id)
+		if err != nil {
+			return err
+		}
+		made.RevokedAt, made.RevokedBy, made.Receipt = tx.Now(), "operator", receipt
+		if err := tx.UpdateToken(made); err != nil {
+			return err
+		}
+		return tx.SaveReceipt(receipt, `{"id":"`+receipt+`","revoked_at":"`+h.now.Format(time.RFC3339)+`","nodes":[]}`) // as beside other nodes
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.now = h.now.Add(20 * time.Second)
+	again, err := h.RevokeToken(t.Context(), Operator(), h.alpha.ID, id, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := again.Receipt
+	if r.ID != receipt || !r.Complete || len(r.Nodes) != 1 || r.Nodes[0].ConfirmedInMS == nil || *r.Nodes[0].ConfirmedInMS < 20_000 || r.TookMS < *r.Nodes[0].ConfirmedInMS {
+		t.Errorf("20 s after the commit the receipt is %+v", r)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/rules"
@@ -268,7 +269,7 @@ func (r *Registry) RevokeCurrentToken(ctx context.Context, c Caller, reason stri
 }
 
 func (r *Registry) revoke(ctx context.Context, c Caller, org string, op *Operation, id, reason string) (revoked counterfoil.Revoked, err error) {
-	earlier := ""
+	earlier, asked := "", time.Time{}
 	c.itself = id == c.TokenID
 	receipt, err := r.do(ctx, c, org, op, func(w *work) error {
 		var t store.Token
@@ -293,7 +294,7 @@ func (r *Registry) revoke(ctx context.Context, c Caller, org string, op *Operati
 			w.ended(&t, false)
 			w.recordToken(t, "token_revoked", map[string]any{"reason": reason})
 		} else {
-			earlier = t.Receipt
+			earlier, asked = t.Receipt, w.tx.Now().Time()
 			w.ended(&t, false) // whoever was not answered then is answered now
 		}
 		if owner == nil && t.Owner != "" {
@@ -311,7 +312,7 @@ func (r *Registry) revoke(ctx context.Context, c Caller, org string, op *Operati
 	if earlier != "" {
 		now := receipt
 		if receipt, err = r.storedReceipt(ctx, earlier); err == nil && !receipt.Complete { // whoever revoked it died before the answer, or is about to give it
-			receipt.Complete, receipt.TookMS, receipt.Nodes = now.Complete, now.TookMS, now.Nodes
+			receipt = confirmedLater(receipt, now, asked.Sub(receipt.RevokedAt))
 			r.keep(ctx, org, receipt)
 		}
 	}
