@@ -32,7 +32,7 @@ func (v *visit) askSetup() error {
 		return err
 	}
 	if !ok {
-		return counterfoil.Refuse(counterfoil.CodeNotFound, "This link is not good any more: it is good once, for a day, and each start of the server prints a new one.")
+		return counterfoil.Refuse(counterfoil.CodeNotFound, "This link is not good any more: it is good once, for a day, and each start of a server on this database prints a new one.")
 	}
 	return v.show(http.StatusOK, "Set up", setupPage(v, newForm(nil)))
 }
