@@ -15,6 +15,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/client"
 	"github.com/counterfoil/counterfoil/internal/server"
+	"github.com/counterfoil/counterfoil/internal/store"
 )
 
 // Exit statuses.
@@ -205,7 +206,7 @@ func (s *session) report(parsed *kong.Context, err error) int {
 		return done
 	case errors.Is(err, errRefused):
 		return failed
-	case errors.As(err, new(usageError)), errors.As(err, new(server.SettingError)):
+	case errors.As(err, new(usageError)), errors.As(err, new(server.SettingError)), errors.Is(err, store.ErrDatabaseURL):
 		s.say("counterfoil: %v", err)
 		if parsed != nil {
 			s.say("%s", usage(parsed))

@@ -39,7 +39,7 @@ func Inspect(ctx context.Context, c Config, see func(number int64, hash []byte))
 	if c.DatabaseURL != "" {
 		config, err := pgx.ParseConfig(c.DatabaseURL)
 		if err != nil {
-			return chain, 0, errors.New("the database URL is not one that PostgreSQL understands (postgres://user:password@host:port/name)")
+			return chain, 0, ErrDatabaseURL
 		}
 		db := stdlib.OpenDB(*config)
 		defer db.Close()

@@ -37,10 +37,13 @@ type postgresEngine struct {
 // Connections: with the sequencer's, the roster's and the follower's, three nodes stay below PostgreSQL's usual 100.
 const maxWriters, maxReaders = 16, 12
 
+// ErrDatabaseURL is the answer to a Config whose DatabaseURL is none. It does not repeat it: there may be a password in it.
+var ErrDatabaseURL = errors.New("the database URL is not one that PostgreSQL understands (postgres://user:password@host:port/name)")
+
 func openPostgres(ctx context.Context, c Config, u *underway) (_ engine, err error) {
 	config, err := pgx.ParseConfig(c.DatabaseURL)
 	if err != nil {
-		return nil, errors.New("the database URL is not one that PostgreSQL understands (postgres://user:password@host:port/name)")
+		return nil, ErrDatabaseURL
 	}
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "counterfoil"
