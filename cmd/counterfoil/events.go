@@ -96,6 +96,10 @@ func (c *eventsTailCmd) Run(ctx context.Context, s *session) error {
 	}
 	q := c.query()
 	q.After = c.After
+	// The stream is tried again for a minute. What is wrong from the start, such as the address, is said at once.
+	if _, err := api.ListEvents(ctx, s.within(c.Org), client.EventQuery{Limit: 1}); err != nil {
+		return err
+	}
 	for e, err := range api.StreamEvents(ctx, s.within(c.Org), q) {
 		switch {
 		case errors.Is(err, context.Canceled):

@@ -207,6 +207,10 @@ func (s *session) explained(parsed *kong.Context, err error) error {
 		lines = append(lines, "  "+printable(strings.TrimPrefix(flagOf(parsed, p.Pointer)+": "+p.Detail, ": ")))
 	}
 	switch refused.Code {
+	case counterfoil.CodeNotFound:
+		if s.org != "" && s.org != client.Current {
+			lines = append(lines, "  looked for in the organization "+printable(s.org)+": is there one of that id or slug?")
+		}
 	case counterfoil.CodeAlreadyCreated:
 		if refused.Token != nil {
 			lines = append(lines, "  it is "+refused.Token.ID)
