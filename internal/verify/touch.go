@@ -80,7 +80,15 @@ func (t *touch) start(v *Verifier) {
 func (t *touch) stop() {
 	close(t.quit)
 	t.done.Wait()
-	_ = t.v.FlushUses() // it is logged
+	if err := t.v.FlushUses(); err != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		var uses int64
+		for _, sum := range t.pending {
+			uses += sum.count
+		}
+		t.v.Logger.Warn("last uses are lost: the database did not take them before the stop", "uses", uses, "error", err)
+	}
 }
 
 func (t *touch) note(k useKey, at counterfoil.Instant) {
@@ -124,7 +132,7 @@ func (t *touch) run() {
 			return
 		case <-tick.C:
 			t.fold()
-			_ = t.write(touchRound) // it is logged, and tried again
+			_ = t.write(touchRound) // it is logged at times, and tried again
 		case <-prune.C:
 			if err := t.v.Store.PruneUses(context.Background(), t.v.Now().Plus(-useDaysKept)); err != nil {
 				t.v.Logger.Warn("forgetting old use counts", "error", err)

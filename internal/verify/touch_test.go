@@ -109,6 +109,22 @@ func TestNoUseIsLost(t *testing.T) {
 	})
 }
 
+// TestUsesThatAreLostAreSaid: a stop during an outage says what goes with it, however shortly before the outage was spoken of.
+func TestUsesThatAreLostAreSaid(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.Start(t, postgrestest.Options{})
+	o := start(t, store.Config{DatabaseURL: server.URL()}, nil).organization()
+	for range 3 {
+		o.wants(o.tokens["bob"].Secret, reading(), counterfoil.CodeOK)
+	}
+	o.must(server.Stop())
+	o.FlushUses()
+	o.Verifier.Close()
+	if !strings.Contains(o.log.String(), "last uses are lost") || !strings.Contains(o.log.String(), "uses=3") {
+		t.Errorf("the log does not say that three uses are lost: %s", o.log)
+	}
+}
+
 // TestUsesOutliveTheDatabase keeps uses while the database is away and writes them when it is back.
 func TestUsesOutliveTheDatabase(t *testing.T) {
 	t.Parallel()
