@@ -61,15 +61,27 @@ func (r *Registry) Replay(ctx context.Context) (ended int, err error) {
 	return ended, err
 }
 
+// lasts is the last entry of each. Of what has ended for good no more is kept than that it has, since a ledger may tell of many.
+type lasts map[string]*ledger.Entry
+
+var forGood ledger.Entry
+
+func (l lasts) put(name string, e ledger.Entry) {
+	l[name] = &forGood
+	if e.Digest != nil {
+		l[name] = &e
+	}
+}
+
 // replay returns the last entry of each as well.
-func (r *Registry) replay(ctx context.Context, known ledger.Mark) (ended int, seen map[string]ledger.Entry, err error) {
-	seen = map[string]ledger.Entry{}
+func (r *Registry) replay(ctx context.Context, known ledger.Mark) (ended int, seen lasts, err error) {
+	seen = lasts{}
 	err = r.Ledger.Backward(known, func(e ledger.Entry) error {
 		name := e.Token + e.ProviderKey + e.Organization
-		if last, again := seen[name]; again && !after(e, last) {
+		if last, again := seen[name]; again && !after(e, *last) {
 			return nil
 		}
-		seen[name] = e
+		seen.put(name, e)
 		endIt := r.endToken
 		switch {
 		case e.ProviderKey != "":

@@ -89,7 +89,7 @@ func (r *Registry) keepStep(ctx context.Context, s inStep) error {
 var endings = []string{"token_revoked", "activities_token_revoked", "token_rotated", "token_updated", "key_revoked", "organization_deleted"}
 
 // followEnds writes into the ledger what ended by the log's entries behind from, as far as through, and is not in seen.
-func (r *Registry) followEnds(ctx context.Context, from, through int64, seen map[string]ledger.Entry) error {
+func (r *Registry) followEnds(ctx context.Context, from, through int64, seen lasts) error {
 	return r.Store.FollowActions(ctx, from, through, endings, func(events []counterfoil.Event) error {
 		var missing []ledger.Entry
 		for i := range events {
@@ -102,8 +102,8 @@ func (r *Registry) followEnds(ctx context.Context, from, through int64, seen map
 			if err != nil {
 				return err
 			}
-			if !e.At.IsZero() && !(known && !after(e, last)) {
-				seen[id] = e
+			if !e.At.IsZero() && !(known && !after(e, *last)) {
+				seen.put(id, e)
 				missing = append(missing, e)
 			}
 		}
