@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
+	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -159,8 +161,20 @@ func (c *serveCmd) offerSetup(ctx context.Context, s *session, running *server.S
 	if err != nil || link == "" {
 		return err
 	}
-	s.say("counterfoil: this instance is not set up yet. Open this once, within a day, to make the first organization and its owner:\n\n  %s\n\nOr stop it and run counterfoil setup, which makes tokens as well.", link)
+	s.say("counterfoil: this instance is not set up yet. Open this once, within a day, to make the first organization and its owner:\n\n  %s\n%s\nOr stop it and run counterfoil setup, which makes tokens as well.", link, insecure(link))
 	return nil
+}
+
+// insecure says of a link over http to another machine than the reader's that no browser signs in there; of another, nothing.
+func insecure(link string) string {
+	u, err := url.Parse(link)
+	if err != nil || u.Scheme != "http" || u.Hostname() == "localhost" {
+		return ""
+	}
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && ip.IsLoopback() {
+		return ""
+	}
+	return "\n  Nobody can sign in over plain http from another machine: put a proxy that does TLS in front, and name its address by --public-url.\n"
 }
 
 // reloads applies the catalogue file at each signal until ctx ends.

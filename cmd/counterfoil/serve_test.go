@@ -17,3 +17,19 @@ func TestStoppedWhileStarting(t *testing.T) {
 		t.Errorf("status %d, %q and %q, want %q", status, out.String(), err.String(), want)
 	}
 }
+
+// TestInsecure: a link that no browser signs in by is given with a word of that.
+func TestInsecure(t *testing.T) {
+	for link, want := range map[string]bool{
+		"http://localhost:8080/setup?ticket=x":          false,
+		"http://127.0.0.1:8080/setup?ticket=x":          false,
+		"http://[::1]:8080/setup?ticket=x":              false,
+		"https://tokens.example.com/setup?ticket=x":     false,
+		"http://10.0.0.11:8080/setup?ticket=x":          true,
+		"http://tokens.example.com:8080/setup?ticket=x": true,
+	} {
+		if got := insecure(link); (got != "") != want {
+			t.Errorf("of %s it is said %q", link, got)
+		}
+	}
+}

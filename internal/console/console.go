@@ -93,8 +93,11 @@ const maxForm = 256 << 10
 func (c *Console) handler(p *page) http.Handler {
 	foreign := http.NewCrossOriginProtection()
 	foreign.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v := c.visit(p, w, r)
-		v.fail(errForeign)
+		err := errForeign
+		if r.Header.Get("Origin") == "null" && r.Header.Get("Sec-Fetch-Site") == "" { // our own no-referrer, and no secure place
+			err = errUnsaid
+		}
+		c.visit(p, w, r).fail(err)
 	}))
 	return foreign.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, cmp.Or(p.size, maxForm))
@@ -105,7 +108,12 @@ func (c *Console) handler(p *page) http.Handler {
 	}))
 }
 
-var errForeign = counterfoil.Refuse(counterfoil.CodeInvalidRequest, "This form came from another site, so nothing was done. Open the page here and try again.")
+var (
+	errForeign = counterfoil.Refuse(counterfoil.CodeInvalidRequest, "This form came from another site, so nothing was done. Open the page here and try again.")
+	// errUnsaid is for browsers that reach the console over http from elsewhere: they say nothing of where a form comes from, and would
+	// keep no session.
+	errUnsaid = counterfoil.Refuse(counterfoil.CodeInvalidRequest, "Your browser does not say that this form comes from here, so nothing was done. Open the page over https, or at the server's own machine as http://localhost: over plain http from elsewhere nobody can sign in.")
+)
 
 // visit is one request for a page.
 type visit struct {
