@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 type receipts struct {
 	writing sync.Mutex // held by the one who writes all that are open, so that many are written together
 	mu      sync.Mutex // guards open
-	open    map[string]keptReceipt
+	open    map[string]*keptReceipt
 }
 
 type keptReceipt struct {
@@ -74,7 +75,7 @@ func (r *Registry) confirm(ctx context.Context, org string, receipt counterfoil.
 	}
 	receipt.Complete, receipt.TookMS = true, milliseconds(took)
 	if receipt.ID != "" {
-		r.keep(ctx, org, receipt)
+		receipt = r.keep(ctx, org, receipt)
 	}
 	return receipt, nil
 }
@@ -101,16 +102,18 @@ func in(d time.Duration) *float64 {
 // receiptWait is how long an answer waits for its receipt to be written. The change itself is committed and confirmed.
 const receiptWait = time.Second
 
-// keep has the final form of a receipt written: at once for other nodes to read, which is waited for.
-func (r *Registry) keep(ctx context.Context, org string, receipt counterfoil.Receipt) {
+// keep has the final form of a receipt written: at once for other nodes to read, which is waited for. It returns the form that
+// counts: another node that was asked for the same may have been first.
+func (r *Registry) keep(ctx context.Context, org string, receipt counterfoil.Receipt) counterfoil.Receipt {
+	k := &keptReceipt{org, receipt}
 	r.receipts.mu.Lock()
 	if r.receipts.open == nil {
-		r.receipts.open = map[string]keptReceipt{}
+		r.receipts.open = map[string]*keptReceipt{}
 	}
-	r.receipts.open[receipt.ID] = keptReceipt{org, receipt}
+	r.receipts.open[receipt.ID] = k
 	r.receipts.mu.Unlock()
 	if r.Store.Alone() {
-		return
+		return receipt
 	}
 	written := make(chan struct{})
 	go func() {
@@ -123,7 +126,13 @@ func (r *Registry) keep(ctx context.Context, org string, receipt counterfoil.Rec
 	case <-written:
 	case <-time.After(receiptWait):
 	}
+	r.receipts.mu.Lock()
+	defer r.receipts.mu.Unlock()
+	return k.Receipt
 }
+
+// withoutFigures is what the text of a receipt has that nobody has confirmed yet: see saveReceipt.
+const withoutFigures = `"nodes":[]`
 
 // WriteReceipts writes the receipts that were completed and are not written yet. The server calls it about once a second
 // and before it stops.
@@ -131,21 +140,31 @@ func (r *Registry) WriteReceipts(ctx context.Context) error {
 	r.receipts.writing.Lock()
 	defer r.receipts.writing.Unlock()
 	r.receipts.mu.Lock()
-	open := make(map[string]keptReceipt, len(r.receipts.open))
-	for id, k := range r.receipts.open {
-		open[id] = k
-	}
+	open := maps.Clone(r.receipts.open)
 	r.receipts.mu.Unlock()
 	if len(open) == 0 {
 		return nil
 	}
+	var first map[string]keptReceipt // that others wrote before
 	err := r.Store.Update(ctx, "", store.ForTokens, func(tx *store.Tx) error {
+		first = map[string]keptReceipt{}
 		for id, k := range open {
 			raw, err := json.Marshal(k.Receipt)
 			if err != nil {
 				return err
 			}
-			if err := tx.In(k.org, func(tx *store.Tx) error { return tx.SaveReceipt(id, string(raw)) }); err != nil {
+			written := false
+			err = tx.In(k.org, func(tx *store.Tx) (err error) {
+				written, err = tx.ReplaceReceipt(id, string(raw), withoutFigures)
+				return err
+			})
+			if err == nil && !written {
+				var there keptReceipt
+				if there, _, err = (keptReceipt{}).orStored(tx, id); there.org == k.org {
+					first[id] = there
+				}
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -153,8 +172,13 @@ func (r *Registry) WriteReceipts(ctx context.Context) error {
 	})
 	if err == nil {
 		r.receipts.mu.Lock()
-		for id := range open {
-			delete(r.receipts.open, id)
+		for id, k := range open {
+			if other, there := first[id]; there {
+				*k = other
+			}
+			if r.receipts.open[id] == k {
+				delete(r.receipts.open, id)
+			}
 		}
 		r.receipts.mu.Unlock()
 	}
@@ -202,7 +226,10 @@ func (r *Registry) storedReceipt(ctx context.Context, id string) (receipt counte
 func (r *Registry) keptReceipt(id string) keptReceipt {
 	r.receipts.mu.Lock()
 	defer r.receipts.mu.Unlock()
-	return r.receipts.open[id]
+	if k := r.receipts.open[id]; k != nil {
+		return *k
+	}
+	return keptReceipt{}
 }
 
 // orStored is the receipt itself, or the stored one where none was kept.

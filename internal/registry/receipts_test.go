@@ -85,3 +85,33 @@ func TestReceiptOfARevocationThatIsAskedForAgain(t *testing.T) {
 		t.Errorf("20 s after the commit the receipt is %+v", r)
 	}
 }
+
+// TestReceiptOfTwoNodes: where two nodes are asked to revoke the same, both tell what was written first, and what they answer is that.
+func TestReceiptOfTwoNodes(t *testing.T) {
+	h := newHouse(t)
+	other := New(h.Config)
+	const id = "rcp_asked_for_twice"
+	err := h.Store.Update(t.Context(), h.alpha.ID, store.ForTokens, func(tx *store.Tx) error {
+		return (&work{r: h.Registry, tx: tx}).saveReceipt(counterfoil.Receipt{ID: id, RevokedAt: h.now, Nodes: []counterfoil.ReceiptNode{}})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range []*Registry{h.Registry, other} {
+		r.keep(t.Context(), h.alpha.ID, counterfoil.Receipt{ID: id, RevokedAt: h.now, Complete: true, TookMS: float64(i + 1), Nodes: []counterfoil.ReceiptNode{{ID: "node_x"}}})
+	}
+	held := other.receipts.open[id] // by the answer that waits for it
+	for _, r := range []*Registry{h.Registry, other, h.Registry} {
+		if err := r.WriteReceipts(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, r := range []*Registry{h.Registry, other} {
+		if got, err := r.storedReceipt(t.Context(), id); err != nil || got.TookMS != 1 {
+			t.Errorf("a node tells %+v, %v", got, err)
+		}
+	}
+	if held.TookMS != 1 {
+		t.Errorf("the second answers %+v", held.Receipt)
+	}
+}

@@ -313,7 +313,7 @@ func (r *Registry) revoke(ctx context.Context, c Caller, org string, op *Operati
 		now := receipt
 		if receipt, err = r.storedReceipt(ctx, earlier); err == nil && !receipt.Complete { // whoever revoked it died before the answer, or is about to give it
 			receipt = confirmedLater(receipt, now, asked.Sub(receipt.RevokedAt))
-			r.keep(ctx, org, receipt)
+			receipt = r.keep(ctx, org, receipt)
 		}
 	}
 	revoked.Receipt = receipt

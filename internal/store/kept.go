@@ -83,6 +83,14 @@ func (tx *Tx) SaveReceipt(id, answer string) error {
 	return err
 }
 
+// ReplaceReceipt is SaveReceipt for one that takes the place of no other than one with a part: of two who have the same to say, the
+// first counts. False: another is there already.
+func (tx *Tx) ReplaceReceipt(id, answer, part string) (bool, error) {
+	n, err := tx.q.exec(`INSERT INTO receipts (id, organization, answer) VALUES ($1,$2,$3) ON CONFLICT (id) DO UPDATE
+		SET answer = excluded.answer WHERE receipts.organization = excluded.organization AND receipts.answer LIKE $4`, id, tx.org, answer, "%"+part+"%")
+	return n == 1, err
+}
+
 // Receipt finds a receipt and the organization that it belongs to. It crosses organizations: the path names none, and the
 // caller compares.
 func (tx *Tx) Receipt(id string) (organization, answer string, found bool, err error) {
