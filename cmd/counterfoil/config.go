@@ -20,6 +20,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/identity"
 	"github.com/counterfoil/counterfoil/internal/mail"
 	"github.com/counterfoil/counterfoil/internal/server"
+	"github.com/counterfoil/counterfoil/internal/store"
 )
 
 // keyPlace is where the instance key is. A field with the tag setting is a flag, a variable COUNTERFOIL_… of the
@@ -64,6 +65,21 @@ type service struct {
 	LogFormat             string        `setting:"" default:"text" placeholder:"FORMAT" help:"text or json. Default text."`
 }
 
+// wrong says of a number or a length of time that it cannot be what it is. Below 0 each would be taken for the default, or for no limit.
+func (f *service) wrong() error {
+	switch {
+	case f.Lease < store.MinLease || f.Lease > store.MaxLease:
+		return misused("--lease: %v is not from %v to %v", f.Lease, store.MinLease, store.MaxLease)
+	case f.DrainDelay < 0:
+		return misused("--drain-delay: %v is less than nothing", f.DrainDelay)
+	case f.CacheTokens < 0:
+		return misused("--cache-tokens: %d is less than nothing", f.CacheTokens)
+	case f.ActivityRatePerMinute < 0:
+		return misused("--activity-rate-per-minute: %d is less than nothing; 0 is no limit", f.ActivityRatePerMinute)
+	}
+	return nil
+}
+
 // publicURL is where clients and browsers come, without a path: pages and API have their paths from its root.
 type publicURL string
 
@@ -96,6 +112,9 @@ type signIn struct {
 func (f *signIn) config() (server.SignIn, error) {
 	c := server.SignIn{Product: f.ProductName, Color: f.ProductColor, SessionIdle: f.SessionIdle, SessionLifetime: f.SessionLifetime,
 		Mail: mail.Config{Server: f.SMTPServer, Security: f.SMTPSecurity, User: f.SMTPUser, PasswordFile: f.SMTPPasswordFile, From: f.SMTPFrom}}
+	if f.SessionLifetime <= 0 {
+		return c, fmt.Errorf("session_lifetime: in %v nobody can do anything", f.SessionLifetime)
+	}
 	if f.SessionIdle < 0 || f.SessionIdle > f.SessionLifetime {
 		return c, fmt.Errorf("session_idle: %v is not within session_lifetime, %v", f.SessionIdle, f.SessionLifetime)
 	}

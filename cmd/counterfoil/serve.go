@@ -17,7 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/counterfoil/counterfoil/internal/server"
-	"github.com/counterfoil/counterfoil/internal/store"
 	"github.com/counterfoil/counterfoil/internal/tracing"
 )
 
@@ -58,8 +57,8 @@ func (c *serveCmd) serve(ctx context.Context, s *session, ready func(context.Con
 	if err != nil {
 		return err
 	}
-	if c.Lease < store.MinLease || c.Lease > store.MaxLease {
-		return misused("--lease: %v is not from %v to %v", c.Lease, store.MinLease, store.MaxLease)
+	if err := c.service.wrong(); err != nil {
+		return err
 	}
 	if text := s.ignored(); text != "" {
 		logger.Warn(text)
