@@ -48,6 +48,11 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	if err != nil {
 		return nil, SettingError{fmt.Errorf("trusted_proxies: %w", err)}
 	}
+	for _, p := range proxies {
+		if p.Bits() == 0 {
+			c.Logger.Warn("trusted_proxies names everybody: whoever asks can choose the address that IP filters judge", "network", p)
+		}
+	}
 	core, err := Open(ctx, c)
 	if err != nil {
 		return nil, err
