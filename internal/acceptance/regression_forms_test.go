@@ -33,7 +33,7 @@ func ancientExpiry(t *testing.T, o *tenant) {
 // misspeltPermission: a gateway that asks for "permissions" asks for nothing, and is told so.
 func misspeltPermission(t *testing.T, o *tenant) {
 	token := o.orgToken(t, "devices:read", "devices:write")
-	for _, query := range []string{"permissions=devices:read", "permissions=", "permissions", "permissions[]=devices:read", "permission[]=devices:read", "permission=devices:read&permissions=devices:write", "%70ermissions=x"} {
+	for _, query := range []string{"permissions=devices:read", "permissions=", "permissions", "permissions[]=devices:read", "permission[]=devices:read", "permission=devices:read&permissions=devices:write", "%70ermissions=x", "Permission=devices:write"} {
 		expect(t, query, o.ask(t, token.secret, "GET /v1/authorize?"+query, ""), "403 missing_permission")
 		with := o.ask(t, token.secret, "GET /v1/authorize?"+query, "", "X-Forwarded-Method", "GET", "X-Forwarded-Uri", "/api/devices")
 		expect(t, query+" beside an endpoint", with, "403 missing_permission")

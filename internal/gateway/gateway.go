@@ -83,7 +83,7 @@ var ErrUnclear = counterfoil.Refuse(counterfoil.CodeMissingPermission, "The gate
 // Permissions reads the gateway's word permission. A name that only begins so is refused: "permissions" would ask for nothing.
 func Permissions(words url.Values) ([]string, error) {
 	for name := range words {
-		if name != "permission" && strings.HasPrefix(name, "permission") {
+		if name != "permission" && strings.HasPrefix(strings.ToLower(name), "permission") {
 			return nil, ErrUnclear
 		}
 	}
