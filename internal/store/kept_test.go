@@ -122,6 +122,18 @@ func testReceiptsAndRefusals(t *testing.T, s *fixture) {
 		t.Errorf("another organization's receipt: %v, want ErrTaken", err)
 	}
 
+	// Of two, the first counts that says more than what is there.
+	replaced := func(org, answer, part string) (ok bool) {
+		s.write(t, org, func(tx *Tx) (err error) { ok, err = tx.ReplaceReceipt(id, answer, part); return err })
+		return ok
+	}
+	if replaced(other, "stolen", "in") || replaced(org, "late", "no such part") || receipt() != "in" {
+		t.Errorf("receipt %s, want the one that was there", receipt())
+	}
+	if !replaced(org, "first", "in") || replaced(org, "second", "in ") || receipt() != "first" {
+		t.Errorf("receipt %s, want the first", receipt())
+	}
+
 	want := Refusal{ID: NewID("ref"), Organization: org, Token: "tok_1", Code: "ip_denied", IP: "192.0.2.1", Endpoint: "GET /x",
 		Permissions: []string{"b:read", "a:read"}, FirstAt: epoch, LastAt: epoch, Count: 1, Trace: "[]"}
 	save := func(org string, r Refusal) error {

@@ -313,9 +313,10 @@ var probes = map[string]probe{
 		t.Organization, t.Version = a.org, 1
 		return done(tx.UpdateToken(t))
 	}},
-	"WatchPrevious": {writes: func(tx *Tx, a world) (any, error) { return done(tx.WatchPrevious(a.token, epoch+10)) }},
-	"RevokeTokens":  {writes: func(tx *Tx, a world) (any, error) { return tx.RevokeTokens(a.owner, "mem_x", "gone", "rcp_x") }},
-	"SaveReceipt":   {writes: func(tx *Tx, a world) (any, error) { return done(tx.SaveReceipt(a.receipt, "other")) }},
+	"WatchPrevious":  {writes: func(tx *Tx, a world) (any, error) { return done(tx.WatchPrevious(a.token, epoch+10)) }},
+	"RevokeTokens":   {writes: func(tx *Tx, a world) (any, error) { return tx.RevokeTokens(a.owner, "mem_x", "gone", "rcp_x") }},
+	"SaveReceipt":    {writes: func(tx *Tx, a world) (any, error) { return done(tx.SaveReceipt(a.receipt, "other")) }},
+	"ReplaceReceipt": {writes: func(tx *Tx, a world) (any, error) { return done2(tx.ReplaceReceipt(a.receipt, "other", "")) }},
 	"SaveRefusal": {writes: func(tx *Tx, a world) (any, error) {
 		return done(tx.SaveRefusal(Refusal{ID: a.refusal, Count: 99}))
 	}},
