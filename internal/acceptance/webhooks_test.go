@@ -129,14 +129,13 @@ func TestWebhooks(t *testing.T) {
 		must(t, "role", o.ask(t, o.token, "POST roles", `{"name":"night","permissions":[]}`), "201")
 		must(t, "another's role", other.ask(t, other.token, "POST roles", `{"name":"secret-role","permissions":[]}`), "201")
 		written := o.eventsOf(t, o.token, "")
-		var last counterfoil.Event
 		want := map[string]bool{} // since the first webhook was made
 		for _, e := range written {
 			if e.Action == "webhook_updated" || len(want) > 0 {
-				want[e.ID], last = true, e
+				want[e.ID] = true
 			}
 		}
-		eventually(t, "the last event comes", func() bool { return all.taken()[last.ID] == 1 })
+		eventually(t, "every event comes", func() bool { return len(all.taken()) >= len(want) }) // several are sent at once
 		eventually(t, "the narrow webhook is sent what it wants", func() bool { return len(tokens.taken()) == 2 })
 		if got := all.taken(); !maps.EqualFunc(got, want, func(n int, _ bool) bool { return n == 1 }) {
 			t.Errorf("of %d events these came: %v", len(want), got)
