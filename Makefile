@@ -16,8 +16,10 @@ FUZZTIME  ?= 10s
 # Modules below this one, such as ./bench: each with its own go.mod.
 NESTED := $(shell find . -mindepth 2 -name go.mod -not -path '*/testdata/*' -not -path './data/*' | sed 's|/go.mod$$||' | sort)
 # SQLite is C, translated to Go: all of its memory lies outside of what the race detector watches. Argon2 works on memory that
-# it shares with nobody. Instrumented they find nothing more and take four times as long. Vetting is up to "make lint".
-RACE := -race -vet=off $(patsubst %,-gcflags=%=-race=false,modernc.org/sqlite/lib modernc.org/libc modernc.org/memory golang.org/x/crypto/argon2)
+# it shares with nobody. Instrumented they find nothing more and take four times as long.
+RACE := -race $(patsubst %,-gcflags=%=-race=false,modernc.org/sqlite/lib modernc.org/libc modernc.org/memory golang.org/x/crypto/argon2)
+# Vetting is up to "make lint". Without symbols for a debugger, which stack traces do without, linking takes two thirds of the time.
+TEST := $(GO) test -vet=off -ldflags='-s -w'
 # Each process sleeps so long before it exits, for reports that are under way; a second if this were not said.
 GORACE ?= atexit_sleep_ms=100
 # Packages whose tests only start the program, as "make build" makes it, and drive it from outside. Nothing of the product runs
@@ -47,7 +49,7 @@ run: build ## build, then serve on SQLite in ./data (DATA=…) with a token read
 
 .PHONY: test
 test: ## everything that must pass: what the tests need, the linters, all tests with the race detector
-	@tools/test.sh deps lint test-race test-norace test-nested
+	@tools/test.sh deps lint test-race 'test-norace test-nested'
 
 .PHONY: deps
 deps: ## install what the tests need and this machine lacks: PostgreSQL, nginx, gcc, Python 3, Chromium
@@ -77,20 +79,20 @@ lint-static:
 
 .PHONY: test-race
 test-race: ## with the race detector: the tests of this module in whose processes the product runs
-	CGO_ENABLED=1 GORACE='$(GORACE)' $(GO) test $(RACE) -timeout 20m $(TESTFLAGS) $$($(GO) list ./... | grep -vE '/($(subst $() ,|,$(OUTSIDE)))$$')
+	CGO_ENABLED=1 GORACE='$(GORACE)' $(TEST) $(RACE) -timeout 20m $(TESTFLAGS) $$($(GO) list ./... | grep -vE '/($(subst $() ,|,$(OUTSIDE)))$$')
 
 # Files tagged !race hold tests that the race detector distorts, such as counts of allocations, or that have under it a
 # smaller copy, such as models that are asked much. These alone are run: the others have been.
 .PHONY: test-norace
 test-norace: ## without the race detector: what test-race leaves out
-	$(GO) test -vet=off -timeout 20m $(TESTFLAGS) $(addprefix ./,$(OUTSIDE))
+	$(TEST) -timeout 20m $(TESTFLAGS) $(addprefix ./,$(OUTSIDE))
 	@files=$$(grep -rlE '^//go:build .*!race' --include='*_test.go' --exclude-dir=testdata $(patsubst %,--exclude-dir=%,$(notdir $(NESTED))) .); \
 	tests=$$(sed -nE 's/^func (Test[A-Za-z0-9_]+).*/\1/p' $$files | paste -sd '|'); \
-	$(GO) test -vet=off -timeout 10m $(TESTFLAGS) -run "^($$tests)$$" $$(xargs -n1 dirname <<<"$$files" | sort -u)
+	$(TEST) -timeout 10m $(TESTFLAGS) -run "^($$tests)$$" $$(xargs -n1 dirname <<<"$$files" | sort -u)
 
 .PHONY: test-nested
 test-nested: ## the tests of the modules below this one
-	@for dir in $(NESTED); do (echo "in $$dir:" && cd $$dir && CGO_ENABLED=1 GORACE='$(GORACE)' $(GO) test $(RACE) -timeout 20m $(TESTFLAGS) ./...); done
+	@for dir in $(NESTED); do (echo "in $$dir:" && cd $$dir && CGO_ENABLED=1 GORACE='$(GORACE)' $(TEST) $(RACE) -timeout 20m $(TESTFLAGS) ./...); done
 
 .PHONY: screenshots
 screenshots: ## docs/images/console-*.png anew: pictures of the console's pages
