@@ -49,7 +49,7 @@ run: build ## build, then serve on SQLite in ./data (DATA=…) with a token read
 
 .PHONY: test
 test: ## everything that must pass: what the tests need, the linters, all tests with the race detector
-	@tools/test.sh deps lint test-race 'test-norace test-nested'
+	@tools/test.sh deps lint test-race test-norace test-nested
 
 .PHONY: deps
 deps: ## install what the tests need and this machine lacks: PostgreSQL, nginx, gcc, Python 3, Chromium
