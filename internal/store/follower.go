@@ -292,7 +292,7 @@ func (f *follower) tell(events []counterfoil.Event) error {
 }
 
 // read returns the next entries, and how many microseconds ago they were numbered, of those of which that is known. Both moments
-// are by the database's clock. errOtherLog: they follow on another entry than the one that was applied last.
+// are by the database's clock. errOtherLog: they do not follow on the one that was applied last.
 func (f *follower) read(ctx context.Context, conn *pgx.Conn) (events []counterfoil.Event, ages []int64, err error) {
 	rows, err := conn.Query(ctx, "SELECT seq, body, hash, "+databaseClock+" - numbered_at, "+fmt.Sprintf(sameLog, 1, 3)+" FROM events WHERE seq > $1 ORDER BY seq LIMIT $2",
 		f.applied.Load(), followPage, f.hash)
@@ -365,10 +365,10 @@ func (f *follower) head(ctx context.Context, conn *pgx.Conn) (number int64, hash
 	return number, hash, err
 }
 
-// sameLog is true where the log holds an entry with a hash, whole or of retention's making, or where the entry is 0. It is formatted
-// with the numbers of the parameters.
-const sameLog = `(CAST($%[1]d AS BIGINT) = 0 OR EXISTS (SELECT 1 FROM events WHERE seq = $%[1]d AND hash = $%[2]d)
-	OR EXISTS (SELECT 1 FROM removed_events WHERE seq = $%[1]d AND hash = $%[2]d))`
+// sameLog is true where the log holds an entry with a hash, whole or of retention's making, and retention took nothing after it, which
+// could not be read any more; or where the entry is 0. It is formatted with the numbers of the parameters.
+const sameLog = `(CAST($%[1]d AS BIGINT) = 0 OR (EXISTS (SELECT 1 FROM events WHERE seq = $%[1]d AND hash = $%[2]d)
+	OR EXISTS (SELECT 1 FROM removed_events WHERE seq = $%[1]d AND hash = $%[2]d)) AND NOT EXISTS (SELECT 1 FROM removed_events WHERE seq > $%[1]d))`
 
 // renew lets the lease run from began on, a moment before the log was read, unless this node was fenced, or the log does not hold
 // what it applied last, as where a backup was put back: then it joins again, and reads the log again before it is alive.

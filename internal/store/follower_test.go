@@ -451,6 +451,26 @@ func TestLastEntryIsRemoved(t *testing.T) {
 	}
 }
 
+// What retention has removed before a node has read it, a node can't read: what it remembers may be older.
+func TestEntriesAreRemovedUnread(t *testing.T) {
+	t.Parallel()
+	address := postgrestest.NewDatabase(t)
+	through, p := behind(t, address)
+	s := open(t, Config{DatabaseURL: address, Lease: MinLease})
+	away := open(t, Config{DatabaseURL: through, Lease: MinLease})
+	number := logged(t, s, "read")
+	eventually(t, "it is applied", longest, func() bool { return away.Standing().Applied >= number })
+	before, _ := away.Alive()
+	back := p.silence()
+	number = logged(t, s, "not read")
+	s.write(t, "org_1", func(tx *Tx) error {
+		_, err := tx.removePortion(number)
+		return err
+	})
+	back()
+	eventually(t, "what is in memory is forgotten", longest, func() bool { after, alive := away.Alive(); return alive && after != before })
+}
+
 // A node that is gone is said to be, also where no change waits for it.
 func TestNodeThatIsGoneIsNamed(t *testing.T) {
 	t.Parallel()

@@ -44,7 +44,11 @@ func holds(steps []step, t time.Time) (m moment, managed bool) {
 		case "plan":
 			m.plan = s.id
 		case "license":
-			m.license = counterfoil.License(s.id)
+			license := counterfoil.License(s.id)
+			if over := !s.when.Before(trialEnds); license == counterfoil.LicenseTrial && (m.license != license || over) {
+				trialEnds = s.when.Add(14 * 24 * time.Hour)
+			}
+			m.license = license
 		case "status":
 			m.status = s.id
 		case "move":
@@ -149,7 +153,7 @@ func draw(t *rapid.T) (steps []step) {
 		case "plan":
 			s.id = rapid.SampledFrom(plans).Draw(t, "plan")
 		case "license":
-			s.id = rapid.SampledFrom([]string{"standard", "nfr"}).Draw(t, "license")
+			s.id = rapid.SampledFrom([]string{"standard", "nfr", "trial"}).Draw(t, "license")
 		case "status":
 			s.id = rapid.SampledFrom([]string{"active", "suspended"}).Draw(t, "status")
 		case "move":

@@ -194,7 +194,7 @@ func (s *State) edit(m metadata, at counterfoil.Instant) {
 	if next.Plan != "" && next.Plan != s.Plan {
 		s.changePlan(next.Plan, at)
 	}
-	if next.License != "" && next.License != s.License {
+	if over := s.License == counterfoil.LicenseTrial && s.TrialEnd <= at; next.License != "" && (next.License != s.License || over) {
 		if s.License == counterfoil.LicenseTrial {
 			s.TrialEnd = min(s.TrialEnd, at)
 		}
