@@ -150,7 +150,8 @@ func routes() []route {
 		send(route{method: del, path: org + "/tokens/{id}/previous", op: registry.OpEndPrevious, tag: tagTokens, bodyOptional: true, summary: "End a token's old value"}, (*call).endPrevious),
 		ask(route{method: get, path: "/v1/tokens/current", op: registry.OpReadSelf, tag: tagTokens, summary: "Show the presented token"}, (*call).currentToken),
 		send(route{method: del, path: "/v1/tokens/current", op: registry.OpRevokeSelf, tag: tagTokens, bodyOptional: true, summary: "Revoke the presented token"}, (*call).revokeCurrent),
-		ask(route{method: get, path: "/v1/receipts/{id}", op: registry.OpReadReceipt, tag: tagTokens, summary: "Show a receipt"}, (*call).readReceipt),
+		ask(route{method: get, path: "/v1/receipts/{id}", op: registry.OpReadReceipt, tag: tagTokens, summary: "Show a receipt",
+			doc: "To every credential of the organization, and of the instance. One without nodes was never confirmed by name: whoever made the change died before the answer."}, (*call).readReceipt),
 		ask(route{method: get, path: org + "/refusals", op: registry.OpReadRefusal, tag: tagTokens, query: refusalQuery, summary: "List refused checks, the latest first"}, (*call).listRefusals),
 		ask(route{method: get, path: org + "/refusals/{id}", op: registry.OpReadRefusal, tag: tagTokens, summary: "Explain a refused check"}, (*call).readRefusal),
 

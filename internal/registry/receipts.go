@@ -3,8 +3,9 @@ package registry
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -80,9 +81,9 @@ func (r *Registry) confirm(ctx context.Context, org string, receipt counterfoil.
 	return receipt, nil
 }
 
-// confirmedLater is a receipt with what was confirmed when it was asked for again, so long after its change.
-func confirmedLater(receipt, again counterfoil.Receipt, after time.Duration) counterfoil.Receipt {
-	late := milliseconds(max(after, 0))
+// confirmedLater is a receipt with what was confirmed when it was asked for again, up to now, so long after its change.
+func confirmedLater(receipt, again counterfoil.Receipt, now time.Time) counterfoil.Receipt {
+	late := max(milliseconds(now.Sub(receipt.RevokedAt))-again.TookMS, 0)
 	for i := range again.Nodes {
 		if ms := again.Nodes[i].ConfirmedInMS; ms != nil {
 			*ms += late
@@ -102,18 +103,23 @@ func in(d time.Duration) *float64 {
 // receiptWait is how long an answer waits for its receipt to be written. The change itself is committed and confirmed.
 const receiptWait = time.Second
 
-// keep has the final form of a receipt written: at once for other nodes to read, which is waited for. It returns the form that
-// counts: another node that was asked for the same may have been first.
+// keep has the final form of a receipt written: at once where other nodes may be asked for it, or verifiers made this answer wait,
+// and then it waits for that. It returns the form that counts: whoever was asked for the same, here or at another node, may have been
+// first.
 func (r *Registry) keep(ctx context.Context, org string, receipt counterfoil.Receipt) counterfoil.Receipt {
-	k := &keptReceipt{org, receipt}
 	r.receipts.mu.Lock()
 	if r.receipts.open == nil {
 		r.receipts.open = map[string]*keptReceipt{}
 	}
-	r.receipts.open[receipt.ID] = k
+	k := r.receipts.open[receipt.ID]
+	if k == nil {
+		k = &keptReceipt{org, receipt}
+		r.receipts.open[receipt.ID] = k
+	}
+	form := k.Receipt
 	r.receipts.mu.Unlock()
-	if r.Store.Alone() {
-		return receipt
+	if r.Store.Alone() && len(receipt.Nodes) == 1 {
+		return form
 	}
 	written := make(chan struct{})
 	go func() {
@@ -145,10 +151,12 @@ func (r *Registry) WriteReceipts(ctx context.Context) error {
 	if len(open) == 0 {
 		return nil
 	}
-	var first map[string]keptReceipt // that others wrote before
+	ids := slices.Sorted(maps.Keys(open)) // the order in which every node locks them
+	var first map[string]keptReceipt      // that others wrote before
 	err := r.Store.Update(ctx, "", store.ForTokens, func(tx *store.Tx) error {
 		first = map[string]keptReceipt{}
-		for id, k := range open {
+		for _, id := range ids {
+			k := open[id]
 			raw, err := json.Marshal(k.Receipt)
 			if err != nil {
 				return err
@@ -160,9 +168,13 @@ func (r *Registry) WriteReceipts(ctx context.Context) error {
 			})
 			if err == nil && !written {
 				var there keptReceipt
-				if there, _, err = (keptReceipt{}).orStored(tx, id); there.org == k.org {
+				if there, _, err = (keptReceipt{}).orStored(tx, id); err == nil && there.org == k.org {
 					first[id] = there
 				}
+			}
+			if errors.Is(err, errDamagedReceipt) { // the others are written all the same
+				r.Logger.Error("a receipt cannot be completed", "error", err)
+				continue
 			}
 			if err != nil {
 				return err
@@ -183,66 +195,4 @@ func (r *Registry) WriteReceipts(ctx context.Context) error {
 		r.receipts.mu.Unlock()
 	}
 	return err
-}
-
-// Receipt answers GET /v1/receipts/{id} for any credential of the organization it belongs to, and for the instance's.
-func (r *Registry) Receipt(ctx context.Context, c Caller, id string) (receipt counterfoil.Receipt, err error) {
-	kept := r.keptReceipt(id)
-	err = r.view(ctx, c, c.Organization, OpReadReceipt, func(w *work) error {
-		k, found, err := kept.orStored(w.tx, id)
-		if err != nil {
-			return err
-		}
-		mine, err := w.concerns(k.org)
-		if err == nil && !(found && mine) {
-			err = errNotFound
-		}
-		if err != nil {
-			return err
-		}
-		receipt = k.Receipt
-		return nil
-	})
-	return receipt, err
-}
-
-// storedReceipt finds a receipt that the caller is known to be allowed to see.
-func (r *Registry) storedReceipt(ctx context.Context, id string) (receipt counterfoil.Receipt, err error) {
-	kept := r.keptReceipt(id)
-	err = r.Store.View(ctx, "", func(tx *store.Tx) error {
-		k, found, err := kept.orStored(tx, id)
-		if err == nil && !found {
-			err = fmt.Errorf("the receipt %s is missing", id)
-		}
-		receipt = k.Receipt
-		return err
-	})
-	return receipt, err
-}
-
-// keptReceipt is the final form of a receipt that waits to be written; the zero value when none does. It is asked before
-// the transaction that would read the stored form begins: one that began before the final form was written, and looked
-// here after it had been dropped, would see neither.
-func (r *Registry) keptReceipt(id string) keptReceipt {
-	r.receipts.mu.Lock()
-	defer r.receipts.mu.Unlock()
-	if k := r.receipts.open[id]; k != nil {
-		return *k
-	}
-	return keptReceipt{}
-}
-
-// orStored is the receipt itself, or the stored one where none was kept.
-func (k keptReceipt) orStored(tx *store.Tx, id string) (_ keptReceipt, found bool, err error) {
-	if k.ID != "" {
-		return k, true, nil
-	}
-	org, raw, found, err := tx.Receipt(id)
-	if err != nil || !found {
-		return k, false, err
-	}
-	k.org = org
-	err = json.Unmarshal([]byte(raw), &k.Receipt)
-	k.Complete = k.Complete || tx.Now().Time().Sub(k.RevokedAt) >= certain
-	return k, true, err
 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -54,35 +55,42 @@ func TestReceiptWhileItIsWritten(t *testing.T) {
 }
 
 // TestReceiptOfARevocationThatIsAskedForAgain: where the first node was killed before it answered, what is confirmed later is not said to
-// have been soon after the commit.
+// have been soon after the commit; also when by then no node can honour what was, whether it has said so or not.
 func TestReceiptOfARevocationThatIsAskedForAgain(t *testing.T) {
-	h := newHouse(t)
-	const id, receipt = "tok_revokedtoken", "rcp_unfinished"
-	err := h.Store.Update(t.Context(), h.alpha.ID, store.ForTokens, func(tx *store.Tx) error {
-		if err := tx.InsertToken(store.Token{ID: id, Kind: counterfoil.KindOrganization, Name: id, KeyID: 1}); err != nil {
-			return err
-		}
-		made, _, err := tx.TokenForUpdate(id)
+	for _, after := range []time.Duration{20 * time.Second, certain, time.Hour} {
+		h := newHouse(t)
+		const id, receipt = "tok_revokedtoken", "rcp_unfinished"
+		err := h.Store.Update(t.Context(), h.alpha.ID, store.ForTokens, func(tx *store.Tx) error {
+			if err := tx.InsertToken(store.Token{ID: id, Kind: counterfoil.KindOrganization, Name: id, KeyID: 1}); err != nil {
+				return err
+			}
+			made, _, err := tx.TokenForUpdate(id)
+			if err != nil {
+				return err
+			}
+			made.RevokedAt, made.RevokedBy, made.Receipt = tx.Now(), "operator", receipt
+			if err := tx.UpdateToken(made); err != nil {
+				return err
+			}
+			return tx.SaveReceipt(receipt, `{"id":"`+receipt+`","revoked_at":"`+h.now.Format(time.RFC3339)+`","nodes":[]}`) // as beside other nodes
+		})
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
-		made.RevokedAt, made.RevokedBy, made.Receipt = tx.Now(), "operator", receipt
-		if err := tx.UpdateToken(made); err != nil {
-			return err
+		h.now = h.now.Add(after)
+		read, err := h.storedReceipt(t.Context(), receipt)
+		if late := after >= certain; err != nil || read.Complete != late || late && read.TookMS != milliseconds(certain) {
+			t.Errorf("%v after the commit, read without asking again, it is %+v, %v", after, read, err)
 		}
-		return tx.SaveReceipt(receipt, `{"id":"`+receipt+`","revoked_at":"`+h.now.Format(time.RFC3339)+`","nodes":[]}`) // as beside other nodes
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.now = h.now.Add(20 * time.Second)
-	again, err := h.RevokeToken(t.Context(), Operator(), h.alpha.ID, id, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := again.Receipt
-	if r.ID != receipt || !r.Complete || len(r.Nodes) != 1 || r.Nodes[0].ConfirmedInMS == nil || *r.Nodes[0].ConfirmedInMS < 20_000 || r.TookMS < *r.Nodes[0].ConfirmedInMS {
-		t.Errorf("20 s after the commit the receipt is %+v", r)
+		again, err := h.RevokeToken(t.Context(), Operator(), h.alpha.ID, id, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := again.Receipt
+		if late := milliseconds(after); r.ID != receipt || !r.Complete || len(r.Nodes) != 1 || r.Nodes[0].ConfirmedInMS == nil || *r.Nodes[0].ConfirmedInMS > r.TookMS ||
+			*r.Nodes[0].ConfirmedInMS < late || r.TookMS > late+1000 {
+			t.Errorf("%v after the commit the receipt is %+v", after, r)
+		}
 	}
 }
 
@@ -113,5 +121,51 @@ func TestReceiptOfTwoNodes(t *testing.T) {
 	}
 	if held.TookMS != 1 {
 		t.Errorf("the second answers %+v", held.Receipt)
+	}
+}
+
+// TestReceiptThatIsKeptTwice: two answers of one node about the same revocation say the same.
+func TestReceiptThatIsKeptTwice(t *testing.T) {
+	h := newHouse(t)
+	for i := range 2 {
+		got := h.keep(t.Context(), h.alpha.ID, counterfoil.Receipt{ID: "rcp_twice", RevokedAt: h.now, Complete: true, TookMS: float64(i + 1), Nodes: []counterfoil.ReceiptNode{{ID: "node_x"}}})
+		if got.TookMS != 1 {
+			t.Errorf("answer %d is %+v", i+1, got)
+		}
+	}
+}
+
+// TestReceiptThatVerifiersMadeWait: it is written before the answer, so that another answer, given meanwhile, is this one's too.
+func TestReceiptThatVerifiersMadeWait(t *testing.T) {
+	h := newHouse(t)
+	const id = "rcp_waited"
+	h.keep(t.Context(), h.alpha.ID, counterfoil.Receipt{ID: id, RevokedAt: h.now, Complete: true, TookMS: 1, Nodes: []counterfoil.ReceiptNode{{ID: "node_x"}}})
+	if err := h.WriteReceipts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	fed := counterfoil.Receipt{ID: id, RevokedAt: h.now, Complete: true, TookMS: 2, Nodes: []counterfoil.ReceiptNode{{ID: "node_x"}, {ID: "ver_y"}}}
+	if got := h.keep(t.Context(), h.alpha.ID, fed); got.TookMS != 1 {
+		t.Errorf("the answer that waited is %+v", got)
+	}
+}
+
+// TestReceiptThatIsDamaged: it does not keep others from being written.
+func TestReceiptThatIsDamaged(t *testing.T) {
+	h := newHouse(t)
+	err := h.Store.Update(t.Context(), h.alpha.ID, store.ForTokens, func(tx *store.Tx) error { return tx.SaveReceipt("rcp_a", "{") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"rcp_a", "rcp_b"} {
+		h.keep(t.Context(), h.alpha.ID, counterfoil.Receipt{ID: id, RevokedAt: h.now, Complete: true, TookMS: 1, Nodes: []counterfoil.ReceiptNode{{ID: "node_x"}}})
+	}
+	if err := h.WriteReceipts(t.Context()); err != nil || len(h.receipts.open) > 0 {
+		t.Errorf("%v; %d are open", err, len(h.receipts.open))
+	}
+	if got, err := h.storedReceipt(t.Context(), "rcp_b"); err != nil || got.TookMS != 1 {
+		t.Errorf("beside it is %+v, %v", got, err)
+	}
+	if got, err := h.storedReceipt(t.Context(), "rcp_a"); !errors.Is(err, errDamagedReceipt) {
+		t.Errorf("the damaged one is %+v, %v", got, err)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/rules"
@@ -269,7 +268,7 @@ func (r *Registry) RevokeCurrentToken(ctx context.Context, c Caller, reason stri
 }
 
 func (r *Registry) revoke(ctx context.Context, c Caller, org string, op *Operation, id, reason string) (revoked counterfoil.Revoked, err error) {
-	earlier, asked := "", time.Time{}
+	earlier := ""
 	c.itself = id == c.TokenID
 	receipt, err := r.do(ctx, c, org, op, func(w *work) error {
 		var t store.Token
@@ -294,7 +293,7 @@ func (r *Registry) revoke(ctx context.Context, c Caller, org string, op *Operati
 			w.ended(&t, false)
 			w.recordToken(t, "token_revoked", map[string]any{"reason": reason})
 		} else {
-			earlier, asked = t.Receipt, w.tx.Now().Time()
+			earlier = t.Receipt
 			w.ended(&t, false) // whoever was not answered then is answered now
 		}
 		if owner == nil && t.Owner != "" {
@@ -310,10 +309,9 @@ func (r *Registry) revoke(ctx context.Context, c Caller, org string, op *Operati
 		return counterfoil.Revoked{}, err
 	}
 	if earlier != "" {
-		now := receipt
-		if receipt, err = r.storedReceipt(ctx, earlier); err == nil && !receipt.Complete { // whoever revoked it died before the answer, or is about to give it
-			receipt = confirmedLater(receipt, now, asked.Sub(receipt.RevokedAt))
-			receipt = r.keep(ctx, org, receipt)
+		again, now := receipt, r.Now().Time()
+		if receipt, err = r.storedReceipt(ctx, earlier); err == nil && len(receipt.Nodes) == 0 { // whoever revoked it died before the answer, or is about to give it
+			receipt = r.keep(ctx, org, confirmedLater(receipt, again, now))
 		}
 	}
 	revoked.Receipt = receipt
