@@ -82,24 +82,32 @@ func (c *Core) replay(ctx context.Context, with func(context.Context) (int, erro
 
 // keepLedger keeps the database and the ledger in step: at once, when one was begun, hourly, and once in each epoch after the given
 // one. That began because the log is not the one that was followed, as when the database was put back beneath this process, or a
-// standby took over that lacked the end; or because this node was far behind. What fails is tried again every second, and said once a
-// minute.
+// standby took over that lacked the end; or because this node was far behind. What fails is tried again after a second, then after twice
+// as long each time, up to a minute, since it may read much, and at once in another epoch; it is said once a minute.
 func (c *Core) keepLedger(epoch uint64) {
 	second, hour := time.NewTicker(time.Second), time.NewTicker(time.Hour)
 	defer second.Stop()
 	defer hour.Stop()
 	ctx, cancel := context.WithCancel(context.Background())
 	c.done.Go(func() { <-c.quit; cancel() }) // Close goes on with it
-	var said time.Time
+	var said, again time.Time
+	var pause time.Duration
+	tried := epoch
 	for due := true; ctx.Err() == nil; {
-		if now, alive := c.Store.Alive(); alive && (due || now != epoch) {
-			switch err := c.replay(ctx, c.Registry.KeepLedger); {
-			case err == nil:
+		now, alive := c.Store.Alive()
+		if now != tried {
+			again, pause = time.Time{}, 0
+		}
+		if alive && (due || now != epoch) && !time.Now().Before(again) {
+			tried = now
+			err := c.replay(ctx, c.Registry.KeepLedger)
+			if pause = pauseAfter(err, pause); err == nil {
 				due, epoch = false, now
-			case ctx.Err() == nil && time.Since(said) >= time.Minute:
+			} else if ctx.Err() == nil && time.Since(said) >= time.Minute {
 				said = time.Now()
 				c.Config.Logger.Warn("comparing the database with the ledger of revocations; it is tried again", "error", err)
 			}
+			again = time.Now().Add(pause)
 		}
 		select {
 		case <-ctx.Done():
@@ -110,4 +118,12 @@ func (c *Core) keepLedger(epoch uint64) {
 			due = true
 		}
 	}
+}
+
+// pauseAfter is how long to wait after an attempt that ended with err and came after a pause.
+func pauseAfter(err error, pause time.Duration) time.Duration {
+	if err == nil {
+		return 0
+	}
+	return min(max(2*pause, time.Second/2), time.Minute) // half a second ends before the next tick
 }
