@@ -30,14 +30,17 @@ func ancientExpiry(t *testing.T, o *tenant) {
 	}
 }
 
-// misspeltPermission: a gateway that asks for "permissions" asks for nothing, and is told so.
+// misspeltPermission: a gateway that asks for "permissions" asks for nothing, and is told so, unless that is what its client asked for.
 func misspeltPermission(t *testing.T, o *tenant) {
 	token := o.orgToken(t, "devices:read", "devices:write")
-	for _, query := range []string{"permissions=devices:read", "permissions=", "permissions", "permissions[]=devices:read", "permission[]=devices:read", "permission=devices:read&permissions=devices:write", "%70ermissions=x", "Permission=devices:write"} {
+	for _, query := range []string{"permissions=devices:read", "permissions=", "permissions", "permissions[]=devices:read", "permission[]=devices:read", "permission=devices:read&permissions=devices:write", "%70ermissions=x", "Permission=devices:write",
+		"premission=devices:read", "permission=devices:read&consistancy=strict", "x"} {
 		expect(t, query, o.ask(t, token.secret, "GET /v1/authorize?"+query, ""), "403 missing_permission")
 		with := o.ask(t, token.secret, "GET /v1/authorize?"+query, "", "X-Forwarded-Method", "GET", "X-Forwarded-Uri", "/api/devices")
 		expect(t, query+" beside an endpoint", with, "403 missing_permission")
 	}
+	expect(t, "the client's own query", o.ask(t, token.secret, "GET /v1/authorize?page=2", "", "X-Forwarded-Method", "GET", "X-Forwarded-Uri", "/api/devices?page=2"), "200")
+	expect(t, "consistency", o.ask(t, token.secret, "GET /v1/authorize?permission=devices:read&consistency=strict", ""), "200")
 	expect(t, "permission", o.ask(t, token.secret, "GET /v1/authorize?permission=devices:read&permission=devices:write", ""), "200")
 	expect(t, "one that is not held", o.ask(t, token.secret, "GET /v1/authorize?permission=devices:read&permission=sites:read", ""), "403 missing_permission")
 }

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/gateway"
 	"github.com/counterfoil/counterfoil/internal/web"
 )
@@ -59,6 +61,11 @@ func readWords(r *http.Request, q *gateway.Question) error {
 		return err
 	}
 	clients := clientsQuery(r)
+	for name := range words {
+		if name != "permission" && name != "consistency" && !clients { // misspelt it would ask for nothing
+			return counterfoil.Refuse(counterfoil.CodeMissingPermission, fmt.Sprintf("The gateway asks with the parameter %q; there are permission and consistency.", name))
+		}
+	}
 	if q.Strict, err = gateway.Strictly(words); err != nil && !clients || len(q.Permissions) > 0 && clients {
 		return gateway.ErrUnclear
 	}
