@@ -80,14 +80,17 @@ func New(baseURL, token string, options ...Option) *Client {
 	return c.As(token)
 }
 
+// ErrBaseURL is what every call of a client returns whose base URL is none.
+var ErrBaseURL = errors.New("the server's base URL")
+
 // parseBase never repeats what it was given: it could be a token in the wrong place.
 func parseBase(baseURL string) (string, error) {
 	u, err := url.Parse(baseURL)
 	switch {
 	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "":
-		return "", errors.New("the server's base URL has to look like https://tokens.example.com")
+		return "", fmt.Errorf("%w has to look like https://tokens.example.com", ErrBaseURL)
 	case u.User != nil, u.RawQuery != "", u.Fragment != "":
-		return "", errors.New("the server's base URL has to be without user, query and fragment")
+		return "", fmt.Errorf("%w has to be without user, query and fragment", ErrBaseURL)
 	}
 	return strings.TrimRight(u.String(), "/"), nil
 }

@@ -70,3 +70,13 @@ func (s *session) ignored() string {
 
 // ofKubernetes matches the variables that Kubernetes gives every container where a Service has our name.
 var ofKubernetes = regexp.MustCompile(`_SERVICE_(HOST|PORT)|_PORT(_|$)`)
+
+// emptyDatabase names a variable that was to say where the database is and is empty, as where what it was to come from is not set.
+func (s *session) emptyDatabase() string {
+	for _, name := range []string{"COUNTERFOIL_DATABASE_URL", "COUNTERFOIL_DATABASE_URL_FILE"} {
+		if value, set := s.environ[name]; set && value == "" {
+			return name
+		}
+	}
+	return ""
+}

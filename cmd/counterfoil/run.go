@@ -206,7 +206,7 @@ func (s *session) report(parsed *kong.Context, err error) int {
 		return done
 	case errors.Is(err, errRefused):
 		return failed
-	case errors.As(err, new(usageError)), errors.As(err, new(server.SettingError)), errors.Is(err, store.ErrDatabaseURL):
+	case errors.As(err, new(usageError)), errors.As(err, new(server.SettingError)), errors.Is(err, store.ErrDatabaseURL), errors.Is(err, client.ErrBaseURL):
 		s.say("counterfoil: %v", err)
 		if parsed != nil {
 			s.say("%s", usage(parsed))

@@ -63,6 +63,9 @@ func (c *serveCmd) serve(ctx context.Context, s *session, ready func(context.Con
 	if text := s.ignored(); text != "" {
 		logger.Warn(text)
 	}
+	if name := s.emptyDatabase(); name != "" && c.DatabaseURL == "" {
+		logger.Warn(name + " is empty, as if it were not set: the data is in SQLite")
+	}
 	withoutCoreDumps(logger)
 	ctx, stop := untilStopped(ctx)
 	defer stop()
