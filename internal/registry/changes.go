@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"time"
 
@@ -161,14 +160,7 @@ func (r *Registry) awaitVerifiers(ctx context.Context, entry int64) []verifiers.
 	if r.Verifiers == nil {
 		return nil
 	}
-	ctx = context.WithoutCancel(ctx) // who waits may go: the receipt is finished
-	if entry == 0 {
-		var err error
-		if entry, err = r.Store.LastEvent(ctx); err != nil {
-			entry = math.MaxInt64 // every lease that runs now is waited out
-		}
-	}
-	return r.Verifiers.Await(ctx, entry)
+	return r.Verifiers.Await(context.WithoutCancel(ctx), entry) // who waits may go: the receipt is finished
 }
 
 // noteFed adds the verifiers to a receipt.

@@ -52,8 +52,16 @@ type confirming struct {
 
 // confirm waits until every node has taken note of what is committed and returns the receipt that says so. A change that
 // changed nothing gets one without an id: what it found may have been another's that is on its way, so that is waited for
-// as well.
+// as well, here too.
 func (r *Registry) confirm(ctx context.Context, org string, receipt counterfoil.Receipt, c confirming) (counterfoil.Receipt, error) {
+	if c.entry == 0 {
+		r.unapplied.wait()
+		var err error
+		if c.entry, err = r.Store.CatchUp(ctx); err != nil {
+			return receipt, err
+		}
+		c.here = time.Since(c.committed)
+	}
 	asked := time.Since(c.committed)
 	fed := r.awaitVerifiers(ctx, c.entry)
 	others, err := r.Store.Confirm(ctx, c.entry)

@@ -62,8 +62,9 @@ type Config struct {
 // Registry is safe for concurrent use.
 type Registry struct {
 	Config
-	receipts receipts
-	feeds    atomic.Bool // rememberVerifiers has been
+	receipts  receipts
+	unapplied unapplied
+	feeds     atomic.Bool // rememberVerifiers has been
 
 	applying         sync.Mutex // one catalogue at a time, so that what is in force is what was committed last
 	catalogueInDoubt atomic.Bool
@@ -164,6 +165,8 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 	var dead []ledger.Entry
 	var missed bool
 	epoch, _ := r.Store.Alive()
+	applied := func() {}
+	defer func() { applied() }()
 	err := r.Store.Update(ctx, org, op.lock, func(tx *store.Tx) error {
 		last, receipt = tx, counterfoil.Receipt{}
 		w := &work{r: r, tx: tx, caller: c, changes: true}
@@ -175,6 +178,10 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 			return err
 		}
 		dead = w.dead
+		if len(tx.Appended()) > 0 {
+			applied() // of the attempt before
+			applied = r.unapplied.begin()
+		}
 		if op.Narrows && len(tx.Appended()) > 0 {
 			if w.receiptID == "" {
 				w.receiptID = store.NewID("rcp")
@@ -195,6 +202,7 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 			r.Applied(&events[i])
 		}
 		r.applyDoubtful()
+		applied()
 		if err == nil {
 			here := time.Since(committed)
 			r.keepDead(dead)

@@ -103,6 +103,22 @@ func (f *follower) reach(number int64) {
 	f.lag.reach(number)
 }
 
+// reached waits until an entry is applied, or what was in memory in an epoch is not trusted any more.
+func (f *follower) reached(ctx context.Context, number int64, epoch uint64) error {
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for {
+		if now, alive := f.alive(); f.applied.Load() >= number || !alive || now != epoch {
+			return nil
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // target is how far there is to go. When that is too far, what is in memory is given up instead.
 func (f *follower) target(ctx context.Context, conn *pgx.Conn) (int64, error) {
 	number, hash, err := f.head(ctx, conn)

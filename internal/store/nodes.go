@@ -27,6 +27,15 @@ func (s *Store) Confirm(ctx context.Context, entry int64) ([]Confirmation, error
 	return out, unavailable(err)
 }
 
+// CatchUp waits until everything that was committed until now has its number in the log, and this node has applied it, or trusts its
+// memory no more. It returns the last of the numbers. On SQLite, where whoever writes tells, nobody is waited for.
+func (s *Store) CatchUp(ctx context.Context) (int64, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*MaxLease)
+	defer cancel()
+	number, err := s.engine.catchUp(ctx)
+	return number, unavailable(err)
+}
+
 // Attach has fn told of every entry of the log, whichever node wrote it, in order and before this node says that it has
 // applied it; entries may be told again. As long as fn fails, this node trusts nothing that it remembers. On SQLite, where
 // whoever writes tells, fn is never called.

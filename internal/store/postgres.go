@@ -230,6 +230,15 @@ func (e *postgresEngine) attach(fn func([]counterfoil.Event) error) (detach func
 	return e.follower.attach(fn)
 }
 
+func (e *postgresEngine) catchUp(ctx context.Context) (int64, error) {
+	epoch, _ := e.follower.alive()
+	number, err := e.seq.wait(ctx)
+	if err == nil {
+		err = e.follower.reached(ctx, number, epoch)
+	}
+	return number, err
+}
+
 func (e *postgresEngine) confirm(ctx context.Context, number int64) (_ []Confirmation, err error) {
 	if number == 0 {
 		if number, err = e.seq.wait(ctx); err != nil {

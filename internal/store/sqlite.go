@@ -158,6 +158,15 @@ func (e *sqliteEngine) gate(func() int64)                             {}
 func (e *sqliteEngine) say(context.Context) error                     { return nil }
 func (e *sqliteEngine) trust() time.Duration                          { return MaxLease }
 
+func (e *sqliteEngine) catchUp(ctx context.Context) (number int64, err error) {
+	err = e.view(ctx, func(q querier) error {
+		h, err := lastEntry(q)
+		number = h.number
+		return err
+	})
+	return number, err
+}
+
 func (e *sqliteEngine) confirm(context.Context, int64) ([]Confirmation, error) { return nil, nil }
 func (e *sqliteEngine) settled(context.Context, counterfoil.Instant) error     { return nil }
 func (e *sqliteEngine) settledUntil() counterfoil.Instant                      { return math.MaxInt64 }

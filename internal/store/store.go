@@ -90,6 +90,8 @@ type engine interface {
 	alive() (epoch uint64, ok bool)
 	// attach has fn told of the entries of the log before this node says that it has applied them.
 	attach(fn func([]counterfoil.Event) error) (detach func())
+	// catchUp waits until this node has applied all that is committed, or trusts its memory no more, and returns the last number.
+	catchUp(ctx context.Context) (int64, error)
 	// confirm waits until every other node has applied entry number, or all that is committed where it is 0, or trusts
 	// its memory no more.
 	confirm(ctx context.Context, number int64) ([]Confirmation, error)
