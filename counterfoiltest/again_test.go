@@ -103,8 +103,10 @@ func TestNarrowedByManyClients(t *testing.T) {
 					v, err := a.System().Verify(t.Context(), counterfoil.Question{Token: made.Secret, Permissions: []string{"devices:read"}})
 					return err == nil && v.Active
 				}
-				if !ask() || !ask() {
-					t.Fatal("it is not good at first")
+				for range 2 { // the second goes by memory
+					if !ask() {
+						t.Fatal("it is not good at first")
+					}
 				}
 				bad := make(chan bool, clients)
 				for range clients {
