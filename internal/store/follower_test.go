@@ -311,8 +311,7 @@ func TestWriteOfAFencedNode(t *testing.T) {
 		ended <- s.Update(context.Background(), "org_1", ForTokens, func(tx *Tx) error {
 			err := tx.InsertToken(newToken(tokenID()))
 			close(begun)
-			<-hold
-			return err
+			return errors.Join(err, busy(tx, hold))
 		})
 	}()
 	<-begun
@@ -559,6 +558,12 @@ type proxy struct {
 	listener net.Listener
 	gate     sync.RWMutex // held exclusively while silent
 	group    sync.WaitGroup
+	trap     atomic.Pointer[trap]
+}
+
+type trap struct {
+	text string
+	shut chan func()
 }
 
 func newProxy(t *testing.T, target string) *proxy {
@@ -591,12 +596,22 @@ func (p *proxy) silence() (speak func()) {
 	return sync.OnceFunc(p.gate.Unlock)
 }
 
+// cutAt lets nothing through from the moment on at which a text is about to pass, until the function that comes then is called.
+func (p *proxy) cutAt(text string) <-chan func() {
+	t := &trap{text, make(chan func(), 1)}
+	p.trap.Store(t)
+	return t.shut
+}
+
 func (p *proxy) forward(from, to net.Conn) {
 	defer from.Close()
 	defer to.Close()
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
+		if t := p.trap.Load(); t != nil && bytes.Contains(buffer[:n], []byte(t.text)) && p.trap.CompareAndSwap(t, nil) {
+			t.shut <- p.silence()
+		}
 		p.gate.RLock()
 		_, failed := to.Write(buffer[:n])
 		p.gate.RUnlock()

@@ -135,8 +135,7 @@ func openSlowly(t *testing.T, s *fixture) slowTransaction {
 			early := counterfoil.Event{ID: NewID("evt"), OrganizationID: tx.org, Type: "tokens", Action: "first", Timestamp: tx.now.Time()}
 			err := insertUnnumbered(tx.q, &early)
 			close(open)
-			<-release
-			return err
+			return errors.Join(err, busy(tx, release))
 		})
 	}()
 	<-open
@@ -148,13 +147,27 @@ func openSlowly(t *testing.T, s *fixture) slowTransaction {
 	}}
 }
 
+// busy keeps a transaction at work until done is closed: one that says nothing for long is ended.
+func busy(tx *Tx, done <-chan struct{}) error {
+	for {
+		select {
+		case <-done:
+			return nil
+		case <-time.After(leastHold / 10):
+			if _, err := tx.q.exec("SELECT 1"); err != nil {
+				return err
+			}
+		}
+	}
+}
+
 // numberToo is a second process's sequencer, at work as well.
 func numberToo(t *testing.T, s *fixture) (stop func()) {
 	e, ok := s.engine.(*postgresEngine)
 	if !ok {
 		return func() {}
 	}
-	second, quit, ended := startSequencer(e.reads), make(chan struct{}), make(chan error, 1)
+	second, quit, ended := startSequencer(e.reads, e.bounds), make(chan struct{}), make(chan error, 1)
 	go func() {
 		for {
 			select {

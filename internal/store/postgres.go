@@ -29,6 +29,7 @@ type postgresEngine struct {
 	seq      *sequencer
 	follower *follower
 	nodes    *roster
+	bounds   string // of a write; see bounds
 
 	writing sync.RWMutex // held shared by each write
 	shut    bool
@@ -64,12 +65,14 @@ func openPostgres(ctx context.Context, c Config, u *underway) (_ engine, err err
 		db.SetConnMaxIdleTime(5 * time.Minute)
 	}
 	var version int
-	if err := e.db.QueryRowContext(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
+	var linux bool
+	if err := e.db.QueryRowContext(ctx, "SELECT current_setting('server_version_num')::int, version() LIKE '%linux%'").Scan(&version, &linux); err != nil {
 		return nil, fmt.Errorf("asking PostgreSQL for its version: %w", err)
 	}
 	if version < 150000 {
 		return nil, fmt.Errorf("PostgreSQL %d is too old: 15 or later is needed", version/10000)
 	}
+	e.bounds = bounds(c.Lease, linux)
 	if host := unencrypted(&config.Config); host != "" {
 		c.Logger.Warn("the connection to PostgreSQL may go unencrypted: ask for sslmode=verify-full in the database URL", "host", host)
 	}
@@ -85,7 +88,7 @@ func openPostgres(ctx context.Context, c Config, u *underway) (_ engine, err err
 	if err := startFollower(ctx, e.follower); err != nil {
 		return nil, err
 	}
-	e.seq = startSequencer(e.turns)
+	e.seq = startSequencer(e.turns, e.bounds)
 	_, err = e.seq.wait(ctx) // what an earlier process committed and left unnumbered
 	return e, err
 }
@@ -191,7 +194,7 @@ func (e *postgresEngine) attempt(ctx context.Context, org string, lock Lock, fn 
 	if lock == ForRules {
 		take = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))"
 	}
-	if _, err := tx.q.exec(take, org); err != nil {
+	if _, err := tx.q.exec(take+", "+e.bounds, org); err != nil {
 		return failure{err}
 	}
 	if err := fn(tx); err != nil {

@@ -177,9 +177,8 @@ func TestPostgresReadersAreNotStarved(t *testing.T) {
 	for range maxWriters + 5 {
 		group.Go(func() {
 			err := s.Update(t.Context(), "org_1", ForRules, func(tx *Tx) error {
-				<-release
 				tx.Append(counterfoil.Event{Type: "policies", Action: "policy_updated"})
-				return nil
+				return busy(tx, release)
 			})
 			if err != nil {
 				t.Error(err)
@@ -212,9 +211,8 @@ func TestPostgresHold(t *testing.T) {
 				return err
 			}
 			close(held)
-			<-release
-			order <- "the write"
-			return nil
+			defer func() { order <- "the write" }()
+			return busy(tx, release)
 		})
 		if err != nil {
 			t.Error(err)

@@ -16,10 +16,11 @@ import (
 // lock. Readers know that number only, so none can pass a transaction that is still open: a late commit gets a late
 // number.
 type sequencer struct {
-	db   *sql.DB
-	wake chan struct{}
-	done chan struct{}
-	quit context.CancelFunc
+	db     *sql.DB
+	bounds string // of a pass; see bounds
+	wake   chan struct{}
+	done   chan struct{}
+	quit   context.CancelFunc
 
 	mu      sync.Mutex
 	waiting []chan numbered // committed before the next pass begins
@@ -39,9 +40,9 @@ const (
 	databaseClock = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)" // microseconds
 )
 
-func startSequencer(db *sql.DB) *sequencer {
+func startSequencer(db *sql.DB, bounds string) *sequencer {
 	ctx, quit := context.WithCancel(context.Background())
-	s := &sequencer{db: db, wake: make(chan struct{}, 1), done: make(chan struct{}), quit: quit}
+	s := &sequencer{db: db, bounds: bounds, wake: make(chan struct{}, 1), done: make(chan struct{}), quit: quit}
 	go s.run(ctx)
 	return s
 }
@@ -111,7 +112,7 @@ func (s *sequencer) pass(ctx context.Context) (last int64, full bool, err error)
 	defer c.Close()
 	err = c.Raw(func(raw any) error {
 		conn := raw.(*stdlib.Conn).Conn()
-		h, n, err := number(ctx, conn)
+		h, n, err := number(ctx, conn, s.bounds)
 		if err != nil { // with the connection goes the lock
 			conn.Close(ctx)
 		}
@@ -121,13 +122,14 @@ func (s *sequencer) pass(ctx context.Context) (last int64, full bool, err error)
 	return last, full, err
 }
 
-// number is one pass: the last entry after it, and how many are new.
-func number(ctx context.Context, conn *pgx.Conn) (h head, n int, err error) {
+// number is one pass: the last entry after it, and how many are new. It is held to bounds.
+func number(ctx context.Context, conn *pgx.Conn, bounds string) (h head, n int, err error) {
 	var ords, numbers []int64
 	var bodies []string
 	var hashes [][]byte
 	look := &pgx.Batch{}
 	look.Queue("BEGIN ISOLATION LEVEL READ COMMITTED") // what comes after the lock must see what was committed before it
+	look.Queue("SELECT " + bounds)
 	look.Queue("SELECT pg_advisory_xact_lock($1)", sequenceLock)
 	look.Queue("SELECT ord, body FROM events WHERE seq IS NULL ORDER BY ord LIMIT $1", sequenceBatch).Query(func(rows pgx.Rows) error {
 		var ord int64
