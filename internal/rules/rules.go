@@ -164,29 +164,39 @@ func (f *InForce) Replace(present, next *counterfoil.Catalogue, text string) boo
 }
 
 // Cache remembers compiled rules by organization, version and catalogue. Only states that are committed are remembered:
-// a version that was rolled back may come again with other content.
+// a version that was rolled back may come again with other content. So may one of a log in whose place another was put: what is
+// remembered is gone by in the epoch alone in which the transaction began that read it.
 type Cache struct {
 	InForce *InForce
 	mu      sync.RWMutex
-	byOrg   map[string]*Compiled
+	byOrg   map[string]remembered
+}
+
+type remembered struct {
+	*Compiled
+	epoch uint64
 }
 
 // maxCached bounds the organizations that are remembered; past it the memory starts afresh.
 const maxCached = 10_000
 
-// Committed returns the rules of the organization that a read transaction is bound to, and remembers them; nil when there
-// is no such organization.
+// Committed returns the rules of the organization that a read transaction is bound to, and remembers them while its epoch lasts; nil
+// when there is no such organization.
 func (c *Cache) Committed(tx *store.Tx) (*Compiled, error) {
 	compiled, err := c.Within(tx)
 	if err != nil || compiled == nil {
 		return compiled, err
 	}
+	epoch, ok := tx.Epoch()
+	if !ok {
+		return compiled, nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.byOrg == nil || len(c.byOrg) >= maxCached {
-		c.byOrg = map[string]*Compiled{}
+		c.byOrg = map[string]remembered{}
 	}
-	c.byOrg[tx.Organization()] = compiled
+	c.byOrg[tx.Organization()] = remembered{compiled, epoch}
 	return compiled, nil
 }
 
@@ -208,8 +218,10 @@ func (c *Cache) Under(tx *store.Tx, catalogue *counterfoil.Catalogue) (*Compiled
 	c.mu.RLock()
 	known := c.byOrg[org.ID]
 	c.mu.RUnlock()
-	if known != nil && known.Org.Version == org.Version && known.Catalogue == catalogue {
-		return known, nil
+	if known.Compiled != nil && known.Org.Version == org.Version && known.Catalogue == catalogue {
+		if epoch, ok := tx.Epoch(); ok && epoch == known.epoch {
+			return known.Compiled, nil
+		}
 	}
 	stored, found, err := tx.Rules()
 	if err != nil || !found {
@@ -218,7 +230,7 @@ func (c *Cache) Under(tx *store.Tx, catalogue *counterfoil.Catalogue) (*Compiled
 	return Compile(stored, catalogue), nil
 }
 
-// Forget forgets everything: when versions may come again with other content.
+// Forget forgets everything.
 func (c *Cache) Forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -229,12 +241,12 @@ func (c *Cache) Forget() {
 func (c *Cache) Known(r *Compiled) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return r == nil || r.Org.ID == "" || c.byOrg[r.Org.ID] == r
+	return r == nil || r.Org.ID == "" || c.byOrg[r.Org.ID].Compiled == r
 }
 
 // Has reports whether the rules of an organization with this id are remembered; it may have been deleted since.
 func (c *Cache) Has(org string) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.byOrg[org] != nil
+	return c.byOrg[org].Compiled != nil
 }

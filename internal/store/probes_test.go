@@ -34,6 +34,7 @@ func (tx *Tx) unmakeOrganization() error {
 var probes = map[string]probe{
 	"Organization": {reads: func(tx *Tx, a world) (any, error) { return tx.Organization() == a.org, nil }},
 	"Now":          {crosses: "the time is everyone's"},
+	"Epoch":        {crosses: "it is the node's"},
 	"In":           {crosses: "it binds to another organization by name"},
 	"Appended":     {crosses: "it returns what this very transaction appended"},
 	"Logged":       {crosses: "it returns where this very transaction's events are"},

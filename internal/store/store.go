@@ -185,6 +185,27 @@ type Tx struct {
 	events []counterfoil.Event
 	logged int64
 	memo   *memo
+
+	engine engine // nil: it knows no epoch
+	epoch  uint64 // in which it began; see Epoch
+	alive  bool   // it was, then
+}
+
+// begin binds the transaction before it has read anything.
+func (tx *Tx) begin(s *Store, org string) {
+	tx.org, tx.now, tx.engine = org, counterfoil.At(s.now()), s.engine
+	tx.epoch, tx.alive = s.engine.alive()
+}
+
+// Epoch returns the epoch in which the transaction began; see Store.Alive. Whoever remembers what it has read by a version keeps the
+// epoch beside it, since another log may come to the same version with other content. false: what was read is not to be compared
+// with what is remembered, nor to be remembered, because this node was not alive, is not now, or is in another epoch.
+func (tx *Tx) Epoch() (epoch uint64, ok bool) {
+	if tx.engine == nil || !tx.alive {
+		return tx.epoch, false
+	}
+	now, alive := tx.engine.alive()
+	return tx.epoch, alive && now == tx.epoch
 }
 
 // Organization returns the id of the organization that the transaction is bound to.
@@ -227,8 +248,8 @@ func (s *Store) Update(ctx context.Context, org string, lock Lock, fn func(tx *T
 	defer s.underway.end(began)
 	var last *Tx
 	err := s.engine.update(ctx, org, lock, func(tx *Tx) error {
-		last, tx.org = tx, org
-		tx.now = counterfoil.At(s.now())
+		last = tx
+		tx.begin(s, org)
 		return fn(tx)
 	})
 	if err == nil && last != nil {
@@ -245,8 +266,11 @@ func (s *Store) FailedWrites() int64 { return s.failedWrites.Load() }
 
 // View runs fn in a read transaction bound to org: it sees one committed state.
 func (s *Store) View(ctx context.Context, org string, fn func(tx *Tx) error) error {
+	var tx Tx
+	tx.begin(s, org) // before the database has a state for it
 	return s.view(ctx, "database read", func(q querier) error {
-		return fn(&Tx{q: q, org: org, now: counterfoil.At(s.now())})
+		tx.q, tx.now = q, counterfoil.At(s.now())
+		return fn(&tx)
 	})
 }
 

@@ -26,14 +26,11 @@ type reading struct {
 // The database may be slow, and this node may fall behind the log meanwhile: what was taken from memory may then be out of
 // date, so everything is read again.
 func (v *Verifier) gather(ctx context.Context, p *secret.Parsed, q *Request, r *Result) error {
-	if q.Strict {
-		return v.readAtOnce(ctx, *p, *q, r)
-	}
-	epoch, alive, err := v.standing(ctx)
+	epoch, alive, err := v.standing(ctx) // also where memory is not gone by: the catalogue in force is others' as well
 	if err != nil {
 		return err
 	}
-	if !alive {
+	if q.Strict || !alive {
 		return v.readAtOnce(ctx, *p, *q, r)
 	}
 	rd := reading{}

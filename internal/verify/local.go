@@ -49,6 +49,9 @@ func (v *Verifier) Facts(ctx context.Context, token, known string) (out counterf
 		ok = false
 	}
 	if ok {
+		if _, _, err := v.standing(ctx); err != nil {
+			return out, err
+		}
 		if err := v.readAtOnce(ctx, parsed, Request{Token: token}, &r); err != nil {
 			return out, err
 		}
