@@ -81,8 +81,8 @@ lint-static:
 test-race: ## with the race detector: the tests of this module in whose processes the product runs
 	CGO_ENABLED=1 GORACE='$(GORACE)' $(TEST) $(RACE) -timeout 20m $(TESTFLAGS) $$($(GO) list ./... | grep -vE '/($(subst $() ,|,$(OUTSIDE)))$$')
 
-# Files tagged !race hold tests that the race detector distorts, such as counts of allocations, or that have under it a
-# smaller copy, such as models that are asked much. These alone are run: the others have been.
+# Files tagged !race hold tests that the race detector distorts, such as counts of allocations, or that are much work of one
+# goroutine, such as models that are asked much. These alone are run: the others have been.
 .PHONY: test-norace
 test-norace: ## without the race detector: what test-race leaves out
 	$(TEST) -timeout 20m $(TESTFLAGS) $(addprefix ./,$(OUTSIDE))

@@ -85,9 +85,6 @@ func grow(t *testing.T, s *fixture, org, other string, n int, r *rand.Rand) (m m
 	}
 }
 
-// testFindEvents asks a few questions of each log; what is tagged !race asks many.
-func testFindEvents(t *testing.T, s *fixture) { findEvents(t, s, 6) }
-
 // findEvents asks the log at each of three lengths for rounds lists and windows that are drawn at random.
 func findEvents(t *testing.T, s *fixture, rounds int) {
 	t.Helper()

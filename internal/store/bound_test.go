@@ -96,7 +96,7 @@ func firstError(errs ...error) error {
 
 // Each probe runs twice: bound to the other organization it must see and change nothing, bound to the owning one it
 // must, or it proves nothing.
-func testOrganizationBound(t *testing.T, s *fixture) {
+func organizationBound(t *testing.T, s *fixture) {
 	tx := reflect.TypeFor[*Tx]()
 	for i := range tx.NumMethod() {
 		if _, ok := probes[tx.Method(i).Name]; !ok {

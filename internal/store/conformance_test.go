@@ -15,12 +15,12 @@ import (
 	"github.com/counterfoil/counterfoil/internal/postgrestest"
 )
 
-// suite is what every engine must do alike. A case makes organizations of its own, so that all share one store.
+// suite is what every engine must do alike. A case makes organizations of its own, so that all share one store. The cases in
+// norace_test.go belong to it.
 var suite = []struct {
 	name string
 	run  func(*testing.T, *fixture)
 }{
-	{"a transaction is bound to its organization", testOrganizationBound},
 	{"tokens are kept whole", testTokenKept},
 	{"tokens are changed by version", testTokenVersions},
 	{"tokens are revoked together", testRevokeTokens},
@@ -60,7 +60,6 @@ var suite = []struct {
 	{"concurrent writers keep apart", testConcurrentWriters},
 	{"rules stand still for tokens", testLocks},
 	{"a view sees one state", testViewIsOneState},
-	{"the log is found as the model finds it", testFindEvents},
 	{"an export is kept, and moves forward", testExports},
 	{"what is behind an entry is counted", testEventsBehind},
 	{"a reader can wait until a moment is settled", testSettled},

@@ -4,8 +4,13 @@ package store
 
 import "testing"
 
-// The model test of the conformance suite with ten times its questions: the race detector, which makes it four times as
-// slow, has seen all there is to see of it with a tenth.
+// These do one thing after the other, and much of it: the race detector would find nothing in them that it does not find in the
+// others, and they would take most of its time.
+
 func TestLogIsFoundAsTheModelFindsIt(t *testing.T) {
 	each(t, func(t *testing.T, config Config) { findEvents(t, open(t, config), 60) })
+}
+
+func TestTransactionIsBoundToItsOrganization(t *testing.T) {
+	each(t, func(t *testing.T, config Config) { organizationBound(t, open(t, config)) })
 }
