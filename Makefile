@@ -25,6 +25,9 @@ GORACE ?= atexit_sleep_ms=100
 # Packages whose tests only start the program, as "make build" makes it, and drive it from outside. Nothing of the product runs
 # in their own processes but the client's requests, so the race detector would watch the tests, and slow what they drive.
 OUTSIDE := internal/consistency internal/e2e
+# Modules whose tests are one person after the other at a browser. What serves them is watched where many ask at once, by the tests of
+# internal/console, internal/identity and internal/acceptance.
+ONE_BY_ONE := ./e2e/console
 STATICCHECK := $(GO) tool -modfile=$(CURDIR)/tools/lint.mod staticcheck
 
 .PHONY: help
@@ -92,7 +95,10 @@ test-norace: ## without the race detector: what test-race leaves out
 
 .PHONY: test-nested
 test-nested: ## the tests of the modules below this one
-	@for dir in $(NESTED); do (echo "in $$dir:" && cd $$dir && CGO_ENABLED=1 GORACE='$(GORACE)' $(TEST) $(RACE) -timeout 20m $(TESTFLAGS) ./...); done
+	@for dir in $(NESTED); do \
+		case ' $(ONE_BY_ONE) ' in *" $$dir "*) cgo=0 race= ;; *) cgo=1 race='$(RACE)' ;; esac; \
+		(echo "in $$dir:" && cd $$dir && CGO_ENABLED=$$cgo GORACE='$(GORACE)' $(TEST) $$race -timeout 20m $(TESTFLAGS) ./...); \
+	done
 
 .PHONY: screenshots
 screenshots: ## docs/images/console-*.png anew: pictures of the console's pages
