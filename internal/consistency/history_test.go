@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/counterfoil/counterfoil"
@@ -12,8 +13,9 @@ import (
 // history is what everybody does with one token, and saw.
 type history struct {
 	*cluster
-	random *rand.Rand
-	token  counterfoil.Created
+	random   *rand.Rand
+	together int // how many ask for each change at once
+	token    counterfoil.Created
 
 	mu     sync.Mutex
 	ops    []operation
@@ -39,9 +41,9 @@ func (h *history) fail(o operation, err error) {
 }
 
 // record makes a token, has everybody check it at every node and verifier, pauses and resumes it, revokes it, and goes on checking it
-// for longer than a lease. False: faults did not let it come to anything.
+// for longer than a lease. In every other history several do each of that at once. False: faults did not let it come to anything.
 func record(ctx context.Context, c *cluster, r *rand.Rand) (*history, bool) {
-	h := &history{cluster: c, random: r}
+	h := &history{cluster: c, random: r, together: 1 + 2*r.IntN(2)}
 	if !h.create(ctx) {
 		return h, false
 	}
@@ -102,9 +104,24 @@ func (h *history) create(ctx context.Context) bool {
 	return false
 }
 
-// change reports whether the change was acknowledged.
+// change reports whether the change was acknowledged, to one at least of those who ask for it.
 func (h *history) change(ctx context.Context, what string) bool {
-	n := h.random.IntN(nodes)
+	var group sync.WaitGroup
+	var known atomic.Bool
+	for range h.together {
+		n := h.random.IntN(nodes)
+		group.Go(func() {
+			if h.changeAt(ctx, n, what) {
+				known.Store(true)
+			}
+		})
+	}
+	group.Wait()
+	return known.Load()
+}
+
+// changeAt asks one node, and once more what it then says of the token.
+func (h *history) changeAt(ctx context.Context, n int, what string) bool {
 	api, id := h.nodes[n].api, h.token.Token.ID
 	o := operation{node: n, what: what, call: h.now()}
 	var err error
@@ -120,33 +137,41 @@ func (h *history) change(ctx context.Context, what string) bool {
 		o.end = never
 	}
 	h.note(o)
+	if err == nil && ctx.Err() == nil {
+		h.checkOnce(ctx, n, "check")
+	}
 	return err == nil
 }
 
-// check asks again and again. What gets no answer says nothing of the token.
+// check asks again and again.
 func (h *history) check(ctx context.Context, n int, what string) {
-	q := counterfoil.Question{Token: h.token.Secret, Permissions: []string{"devices:read"}}
-	if what == "strict" {
-		q.Consistency = counterfoil.ConsistencyStrict
-	}
 	for i := 0; ctx.Err() == nil; i++ {
 		at := n
 		if at < 0 {
 			at = i % nodes
 		}
-		o := operation{node: at, what: what, call: h.now()}
-		v, err := h.door(at).Verify(ctx, q)
-		o.end, o.answer = h.now(), v.Code
-		switch {
-		case err == nil:
-			h.note(o)
-		case ctx.Err() == nil:
-			h.fail(o, err)
-		}
+		h.checkOnce(ctx, at, what)
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):
 		}
+	}
+}
+
+// checkOnce asks once. What gets no answer says nothing of the token.
+func (h *history) checkOnce(ctx context.Context, n int, what string) {
+	q := counterfoil.Question{Token: h.token.Secret, Permissions: []string{"devices:read"}}
+	if what == "strict" {
+		q.Consistency = counterfoil.ConsistencyStrict
+	}
+	o := operation{node: n, what: what, call: h.now()}
+	v, err := h.door(n).Verify(ctx, q)
+	o.end, o.answer = h.now(), v.Code
+	switch {
+	case err == nil:
+		h.note(o)
+	case ctx.Err() == nil:
+		h.fail(o, err)
 	}
 }
 
