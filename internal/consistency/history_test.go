@@ -41,9 +41,9 @@ func (h *history) fail(o operation, err error) {
 }
 
 // record makes a token, has everybody check it at every node and verifier, pauses and resumes it, revokes it, and goes on checking it
-// for longer than a lease. In every other history several do each of that at once. False: faults did not let it come to anything.
+// for longer than a lease. In every other history two do each of that at once. False: faults did not let it come to anything.
 func record(ctx context.Context, c *cluster, r *rand.Rand) (*history, bool) {
-	h := &history{cluster: c, random: r, together: 1 + 2*r.IntN(2)}
+	h := &history{cluster: c, random: r, together: 1 + r.IntN(2)}
 	if !h.create(ctx) {
 		return h, false
 	}
