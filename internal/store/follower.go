@@ -38,6 +38,7 @@ type follower struct {
 	epoch     atomic.Uint64 // rises when what is in memory does not follow from the log
 	applied   atomic.Int64  // number of the last entry applied
 	lag       lag
+	answered  answered
 	floor     atomic.Pointer[func() int64] // what those whom this node feeds have applied; nil: it feeds nobody
 	claimed   atomic.Int64                 // the highest entry that was said to be applied
 	renewed   atomic.Int64                 // nanoseconds since start: when the last good renewal began
@@ -248,6 +249,7 @@ func (f *follower) claim() int64 {
 func (f *follower) forget(number int64, hash []byte) {
 	f.until.Store(0)
 	f.epoch.Add(1)
+	f.claimed.Store(0) // what was said may have been of another log
 	f.reach(number)
 	f.hash = hash
 }
@@ -266,13 +268,15 @@ const sameLog = `(CAST($%[1]d AS BIGINT) = 0 OR (EXISTS (SELECT 1 FROM events WH
 	OR EXISTS (SELECT 1 FROM removed_events WHERE seq = $%[1]d AND hash = $%[2]d)) AND NOT EXISTS (SELECT 1 FROM removed_events WHERE seq > $%[1]d))`
 
 // renew lets the lease run from began on, a moment before the log was read, unless this node was fenced, or the log does not hold
-// what it applied last, as where a backup was put back: then it joins again, and reads the log again before it is alive.
+// what it applied last or has answered by, as where a backup was put back: then it joins again, and reads the log again before it is
+// alive.
 func (f *follower) renew(ctx context.Context, conn *pgx.Conn, began time.Duration) error {
 	f.renewals++
 	f.due = f.now() + f.lease/4
+	numbers, hashes := f.answered.all()
 	tag, err := conn.Exec(ctx, "UPDATE nodes SET applied = $2, renewals = $3, settled = $4, seen_at = $5 WHERE id = $1 AND fenced = 0 AND NOT "+fmt.Sprintf(outdated, 6)+
-		" AND "+fmt.Sprintf(sameLog, 7, 8),
-		f.id, f.claim(), f.renewals, int64(f.settled()), time.Now().UnixMicro(), len(migrations)-1, f.applied.Load(), f.hash)
+		" AND "+fmt.Sprintf(sameLog, 7, 8)+" AND "+fmt.Sprintf(holdsAll, 9, 10),
+		f.id, f.claim(), f.renewals, int64(f.settled()), time.Now().UnixMicro(), len(migrations)-1, f.applied.Load(), f.hash, numbers, hashes)
 	if err != nil {
 		return fmt.Errorf("renewing the lease: %w", err)
 	}
@@ -291,6 +295,7 @@ func (f *follower) renew(ctx context.Context, conn *pgx.Conn, began time.Duratio
 		}
 		return nil
 	}
+	f.answered.seen(len(numbers))
 	f.outdated.Store(false) // a backup was restored
 	f.renewed.Store(int64(began))
 	f.until.Store(int64(began + f.lease))

@@ -62,8 +62,8 @@ func (f *follower) listen(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// resume finds the entry that this node applied last. A log that does not hold it is not the one that was followed: the
-// database was restored, or a standby took over that lacked the end.
+// resume finds the entry that this node applied last, and those that it has answered by since. A log that does not hold them is not
+// the one that was followed: the database was restored, or a standby took over that lacked the end.
 func (f *follower) resume(ctx context.Context, conn *pgx.Conn) error {
 	number, hash, err := f.head(ctx, conn)
 	if err != nil {
@@ -75,12 +75,14 @@ func (f *follower) resume(ctx context.Context, conn *pgx.Conn) error {
 		f.reach(number)
 		return nil
 	}
+	numbers, hashes := f.answered.all()
 	var same bool
-	if err := conn.QueryRow(ctx, "SELECT "+fmt.Sprintf(sameLog, 1, 2), last, f.hash).Scan(&same); err != nil {
+	if err := conn.QueryRow(ctx, "SELECT "+fmt.Sprintf(sameLog, 1, 2)+" AND "+fmt.Sprintf(holdsAll, 3, 4), last, f.hash, numbers, hashes).Scan(&same); err != nil {
 		return err
 	}
 	if !same {
 		f.log.Error("the database's log is not the one that was followed: what is in memory is forgotten", "entry", last)
+		f.answered.clear()
 		f.forget(number, hash)
 	}
 	return nil

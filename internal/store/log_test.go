@@ -167,7 +167,7 @@ func numberToo(t *testing.T, s *fixture) (stop func()) {
 	if !ok {
 		return func() {}
 	}
-	second, quit, ended := startSequencer(e.reads, e.bounds), make(chan struct{}), make(chan error, 1)
+	second, quit, ended := startSequencer(e.reads, e.bounds, func(head) {}), make(chan struct{}), make(chan error, 1)
 	go func() {
 		for {
 			select {

@@ -88,7 +88,7 @@ func openPostgres(ctx context.Context, c Config, u *underway) (_ engine, err err
 	if err := startFollower(ctx, e.follower); err != nil {
 		return nil, err
 	}
-	e.seq = startSequencer(e.turns, e.bounds)
+	e.seq = startSequencer(e.turns, e.bounds, e.follower.answered.note)
 	_, err = e.seq.wait(ctx) // what an earlier process committed and left unnumbered
 	return e, err
 }
@@ -260,13 +260,13 @@ func (e *postgresEngine) trust() time.Duration {
 
 // say is news, on which no lease hangs: it is written without waiting for the disk.
 func (e *postgresEngine) say(ctx context.Context) error {
-	claim := e.follower.claim()
-	if claim <= e.follower.claimed.Load() {
+	said, claim := e.follower.claimed.Load(), e.follower.claim()
+	if claim <= said {
 		return nil
 	}
 	_, err := e.nodes.db.ExecContext(ctx, sayApplied+" AND applied < $2", e.nodes.self, claim)
 	if err == nil {
-		e.follower.claimed.Store(claim)
+		e.follower.claimed.CompareAndSwap(said, claim) // not where it was forgotten meanwhile
 	}
 	return err
 }

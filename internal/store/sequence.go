@@ -17,7 +17,8 @@ import (
 // number.
 type sequencer struct {
 	db     *sql.DB
-	bounds string // of a pass; see bounds
+	bounds string     // of a pass; see bounds
+	ended  func(head) // told how each pass found or left the log's end, before anybody who waits for it
 	wake   chan struct{}
 	done   chan struct{}
 	quit   context.CancelFunc
@@ -40,9 +41,9 @@ const (
 	databaseClock = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)" // microseconds
 )
 
-func startSequencer(db *sql.DB, bounds string) *sequencer {
+func startSequencer(db *sql.DB, bounds string, ended func(head)) *sequencer {
 	ctx, quit := context.WithCancel(context.Background())
-	s := &sequencer{db: db, bounds: bounds, wake: make(chan struct{}, 1), done: make(chan struct{}), quit: quit}
+	s := &sequencer{db: db, bounds: bounds, ended: ended, wake: make(chan struct{}, 1), done: make(chan struct{}), quit: quit}
 	go s.run(ctx)
 	return s
 }
@@ -115,6 +116,8 @@ func (s *sequencer) pass(ctx context.Context) (last int64, full bool, err error)
 		h, n, err := number(ctx, conn, s.bounds)
 		if err != nil { // with the connection goes the lock
 			conn.Close(ctx)
+		} else {
+			s.ended(h)
 		}
 		last, full = h.number, n == sequenceBatch
 		return err
