@@ -46,6 +46,7 @@ type follower struct {
 	fenced    atomic.Int64                 // how often this node found itself fenced; it rises before it joins again
 	outdated  atomic.Bool                  // the database is not for this version any more (see needs): nothing is read or written
 	hash      []byte                       // of entry applied; the following goroutine's own, as is all below
+	bytes     int64                        // to read at once
 	renewals  int64
 	due       time.Duration // since start, of the next renewal
 	listening bool
@@ -64,10 +65,7 @@ const (
 	logChannel  = "counterfoil_log"
 	beatPayload = "beat" // asks every node to renew its lease now, and so to say how far it is
 	pollSilent  = 20 * time.Millisecond
-	followPage  = 1000
-	// followMost is how far behind a node forgets what is in memory rather than go through the entries.
-	followMost = 20_000
-	rejoinWait = 100 * time.Millisecond
+	rejoinWait  = 100 * time.Millisecond
 	// outdatedWait is for a node that only a restored backup could let join again.
 	outdatedWait = 5 * time.Second
 )
@@ -80,7 +78,7 @@ var (
 
 // startFollower joins the nodes of the database and returns once this one is alive.
 func startFollower(ctx context.Context, f *follower) error {
-	f.start = f.nodes.start
+	f.start, f.bytes = f.nodes.start, followBytes
 	f.epoch.Store(1)
 	conn, err := f.join(ctx)
 	if err != nil {
@@ -213,13 +211,13 @@ func (f *follower) hear(ctx context.Context, conn *pgx.Conn, wait time.Duration)
 
 // turn brings this node up to the log, and renews its lease when that is due or asked for.
 func (f *follower) turn(ctx context.Context, conn *pgx.Conn, beat bool) error {
-	ctx, cancel := context.WithTimeout(ctx, max(f.lease, 2*time.Second))
-	defer cancel()
 	began := f.now()
 	any, err := f.catchUp(ctx, conn)
 	if err != nil {
 		return fmt.Errorf("reading the log: %w", err)
 	}
+	ctx, cancel := f.patience(ctx)
+	defer cancel()
 	if beat || f.now() >= f.due {
 		return f.renew(ctx, conn, began)
 	}

@@ -65,6 +65,8 @@ func (f *follower) listen(ctx context.Context, conn *pgx.Conn) error {
 // resume finds the entry that this node applied last, and those that it has answered by since. A log that does not hold them is not
 // the one that was followed: the database was restored, or a standby took over that lacked the end.
 func (f *follower) resume(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := f.patience(ctx)
+	defer cancel()
 	number, hash, err := f.head(ctx, conn)
 	if err != nil {
 		return err

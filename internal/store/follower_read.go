@@ -11,39 +11,84 @@ import (
 	"github.com/counterfoil/counterfoil"
 )
 
+const (
+	followPage = 1000
+	// followBytes is how much is read at once, one entry at least: one may be a megabyte. Where that does not arrive in time it is less.
+	followBytes = 8 << 20
+	// followMost is how far behind a node forgets what is in memory rather than go through the entries; it does so as well when it
+	// has gone through them for as long as any lease is.
+	followMost = 20_000
+)
+
+// page is a run of entries.
+type page struct {
+	events  []counterfoil.Event
+	ages    []int64 // how many microseconds ago they were numbered, of those of which that is known, by the database's clock
+	full    bool    // there may be more
+	damaged bool    // one of them is none that anybody wrote
+}
+
 // catchUp applies every entry that the log held when it was called, and perhaps more: it need not end as long as others
 // write.
 func (f *follower) catchUp(ctx context.Context, conn *pgx.Conn) (any bool, err error) {
+	began := f.now()
 	for target := int64(-1); target < 0 || f.applied.Load() < target; {
-		asked := f.now()
-		events, ages, err := f.read(ctx, conn)
+		n, full, err := f.readOn(ctx, conn)
+		any = any || n > 0
 		if errors.Is(err, errOtherLog) {
 			if err = f.resume(ctx, conn); err == nil {
 				f.due = 0 // what is not remembered is asked for until the lease is renewed
 				continue
 			}
 		}
-		if err != nil || len(events) == 0 {
+		if err != nil || !full {
 			return any, err
 		}
-		last := events[len(events)-1]
-		f.lag.hear(last.Number, f.now())
-		if err := f.tell(events); err != nil {
+		number, err := f.target(ctx, conn, began)
+		if err != nil {
 			return any, err
-		}
-		f.hash, any = last.Hash, true
-		f.reach(last.Number)
-		f.measure(ages, f.now()-asked)
-		if len(events) < followPage {
-			return any, nil
 		}
 		if target < 0 {
-			if target, err = f.target(ctx, conn); err != nil {
-				return any, err
-			}
+			target = number
 		}
 	}
 	return any, nil
+}
+
+// readOn applies the next page, and returns how many entries are on it. A page that does not come in time is a smaller one the next
+// time: large entries on a slow way would have a node read the same ones for ever.
+func (f *follower) readOn(ctx context.Context, conn *pgx.Conn) (n int, full bool, err error) {
+	ctx, cancel := f.patience(ctx)
+	defer cancel()
+	asked := f.now()
+	p, err := f.read(ctx, conn)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		f.bytes = max(f.bytes/2, 1)
+	}
+	if err != nil || len(p.events) == 0 {
+		return 0, false, err
+	}
+	last := p.events[len(p.events)-1]
+	f.lag.hear(last.Number, f.now())
+	if err := f.tell(p.events); err != nil {
+		return 0, false, err
+	}
+	f.hash = last.Hash
+	f.reach(last.Number)
+	if p.damaged { // it may have been about anything, the catalogue too
+		f.forget(last.Number, last.Hash)
+		f.due = 0
+	}
+	f.measure(p.ages, f.now()-asked)
+	if p.full {
+		f.bytes = min(2*f.bytes, followBytes)
+	}
+	return len(p.events), p.full, nil
+}
+
+// patience bounds what the database is asked for once.
+func (f *follower) patience(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, max(f.lease, 2*time.Second))
 }
 
 func (f *follower) tell(events []counterfoil.Event) error {
@@ -58,33 +103,44 @@ func (f *follower) tell(events []counterfoil.Event) error {
 	return nil
 }
 
-// read returns the next entries, and how many microseconds ago they were numbered, of those of which that is known. Both moments
-// are by the database's clock. errOtherLog: they do not follow on the one that was applied last.
-func (f *follower) read(ctx context.Context, conn *pgx.Conn) (events []counterfoil.Event, ages []int64, err error) {
-	rows, err := conn.Query(ctx, "SELECT seq, body, hash, "+databaseClock+" - numbered_at, "+fmt.Sprintf(sameLog, 1, 3)+" FROM events WHERE seq > $1 ORDER BY seq LIMIT $2",
-		f.applied.Load(), followPage, f.hash)
+// read returns the next entries. errOtherLog: they do not follow on the one that was applied last. An entry that cannot be read, as
+// when somebody has written into the table, is taken for one of a kind that nobody knows: it is no reason never to be alive again.
+func (f *follower) read(ctx context.Context, conn *pgx.Conn) (p page, err error) {
+	rows, err := conn.Query(ctx, "SELECT seq, body, hash, "+databaseClock+" - numbered_at, "+fmt.Sprintf(sameLog, 1, 3)+`, total FROM (
+		SELECT seq, body, hash, numbered_at, SUM(octet_length(body)) OVER (ORDER BY seq) AS total FROM events WHERE seq > $1 ORDER BY seq LIMIT $2
+		) AS page WHERE total - octet_length(body) < $4 ORDER BY seq`, f.applied.Load(), followPage, f.hash, f.bytes)
 	if err != nil {
-		return nil, nil, err
+		return p, err
 	}
-	events, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (e counterfoil.Event, err error) {
+	var total int64
+	p.events, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (e counterfoil.Event, err error) {
 		var number int64
 		var body string
 		var hash []byte
 		var age *int64
 		var same bool
-		if err := r.Scan(&number, &body, &hash, &age, &same); err != nil {
+		if err := r.Scan(&number, &body, &hash, &age, &same, &total); err != nil {
 			return e, err
 		}
 		if !same {
 			return e, errOtherLog
 		}
 		if age != nil {
-			ages = append(ages, *age)
+			p.ages = append(p.ages, *age)
 		}
-		return eventOf(number, body, hash)
+		if e, err = eventOf(number, body, hash); err != nil {
+			f.log.Error("an entry of the log cannot be read: what is in memory is forgotten", "entry", number, "error", err)
+			p.damaged = true
+			return counterfoil.Event{Number: number, Hash: hash, Target: counterfoil.Target{Kind: damagedKind}}, nil
+		}
+		return e, nil
 	})
-	return events, ages, err
+	p.full = len(p.events) == followPage || total >= f.bytes
+	return p, err
 }
+
+// damagedKind is what an entry that cannot be read is about, in the instance.
+const damagedKind = "damaged"
 
 // measure tells of entries of the given ages, in microseconds, that were applied; since is how long ago the question for them was
 // sent, which was before they had these ages.
@@ -119,14 +175,16 @@ func (f *follower) reached(ctx context.Context, number int64, epoch uint64) erro
 	}
 }
 
-// target is how far there is to go. When that is too far, what is in memory is given up instead.
-func (f *follower) target(ctx context.Context, conn *pgx.Conn) (int64, error) {
+// target is how far there is to go. When that is too far, or took too long already, what is in memory is given up instead.
+func (f *follower) target(ctx context.Context, conn *pgx.Conn, began time.Duration) (int64, error) {
+	ctx, cancel := f.patience(ctx)
+	defer cancel()
 	number, hash, err := f.head(ctx, conn)
 	if err != nil {
 		return number, err
 	}
 	f.lag.hear(number, f.now())
-	if number-f.applied.Load() > followMost {
+	if number-f.applied.Load() > followMost || f.now()-began > MaxLease {
 		f.forget(number, hash)
 	}
 	return number, err

@@ -559,6 +559,7 @@ type proxy struct {
 	gate     sync.RWMutex // held exclusively while silent
 	group    sync.WaitGroup
 	trap     atomic.Pointer[trap]
+	pace     atomic.Int64 // how many nanoseconds a full buffer takes
 }
 
 type trap struct {
@@ -612,6 +613,7 @@ func (p *proxy) forward(from, to net.Conn) {
 		if t := p.trap.Load(); t != nil && bytes.Contains(buffer[:n], []byte(t.text)) && p.trap.CompareAndSwap(t, nil) {
 			t.shut <- p.silence()
 		}
+		time.Sleep(time.Duration(p.pace.Load() * int64(n) / int64(len(buffer))))
 		p.gate.RLock()
 		_, failed := to.Write(buffer[:n])
 		p.gate.RUnlock()
