@@ -46,6 +46,7 @@ func openPostgres(ctx context.Context, c Config, u *underway) (_ engine, err err
 	if err != nil {
 		return nil, ErrDatabaseURL
 	}
+	onPrimary(&config.Config)
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "counterfoil"
 	}
