@@ -13,6 +13,7 @@ type Changes struct {
 // VerifierReport is how a verifier says how far it has come, and asks for more time.
 type VerifierReport struct {
 	Applied int64         `json:"applied" minimum:"0" doc:"The log's entry up to which it has forgotten what changed."`
+	Hash    []byte        `json:"-"` // of that entry, as a message of changes gave it: it goes in a header, which older servers pass over
 	LeaseMS int64         `json:"lease_ms" minimum:"500" maximum:"10000" doc:"For how long it wants to trust what it remembers. The node's lease is the most that it gets."`
 	Uses    []VerifierUse `json:"uses,omitempty" maxItems:"1000" doc:"Tokens that it has accepted since its last report."`
 }

@@ -114,6 +114,9 @@ func (c *Client) reportVerifier(ctx context.Context, verifier, key string, repor
 	if key != "" {
 		header.Set("Idempotency-Key", key)
 	}
+	if len(report.Hash) > 0 {
+		header.Set("Counterfoil-Applied-Hash", base64.RawURLEncoding.EncodeToString(report.Hash))
+	}
 	return call[counterfoil.VerifierLease](ctx, c, request{doing: "reporting how far a verifier is", method: http.MethodPut, path: path{"v1", "verifiers", verifier}, header: header, body: report}, options)
 }
 

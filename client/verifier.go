@@ -56,10 +56,10 @@ type Verifier struct {
 	since   atomic.Int64 // nanoseconds since start: the report that said so was begun
 	foreign atomic.Int64 // nanoseconds since start: the server told facts of another format, and is asked for verdicts until then
 	applied atomic.Int64 // the log's entry up to which changes were applied; -1: none yet
-	hash    []byte       // of that entry; the following goroutine's own
+	hash    []byte       // of that entry; the following goroutine's own, which holds standing to change it
 	follows atomic.Bool  // the stream of changes stands
 
-	standing sync.Mutex // held to change until, so that nothing is trusted again that was forgotten meanwhile
+	standing sync.Mutex // held to change until, so that nothing is trusted again that was forgotten meanwhile, and applied with hash
 	begun    int        // how often everything was forgotten; guarded by standing
 	telling  telling    // these are the reporting goroutine's own, and Close's after it
 	alone    bool       // the next report tells no uses: the one before failed, and they shall not keep this from its lease
@@ -108,7 +108,7 @@ func (v *Verifier) Close() {
 		if more = len(v.telling.uses) == mostUses; len(v.telling.uses) == 0 {
 			break
 		}
-		_, err := v.tell(ctx, v.telling, counterfoil.VerifierReport{Applied: v.applied.Load(), LeaseMS: leastStaleness.Milliseconds()})
+		_, err := v.tell(ctx, v.telling, counterfoil.VerifierReport{Applied: v.applied.Load(), Hash: v.hash, LeaseMS: leastStaleness.Milliseconds()})
 		if err != nil {
 			break // a few uses are not counted
 		}

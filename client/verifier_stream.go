@@ -31,12 +31,10 @@ func (v *Verifier) follow(ctx context.Context) {
 			if v.applied.Load() < 0 { // what was read before this stream began may lack a change that none tells
 				v.memory.apply(counterfoil.Change{Scope: counterfoil.ScopeEverything})
 			}
-			v.hash = m.Hash
 			for _, c := range m.Changes {
 				v.memory.apply(c)
 			}
-			if m.Number > v.applied.Load() {
-				v.applied.Store(m.Number)
+			if v.reach(m) {
 				poke(v.caught)
 				poke(v.reported)
 			}
@@ -55,6 +53,16 @@ func (v *Verifier) follow(ctx context.Context) {
 		}
 		wait = min(max(2*wait, 50*time.Millisecond), 2*time.Second)
 	}
+}
+
+// reach takes note that everything up to a message is applied, and reports whether that is further than before.
+func (v *Verifier) reach(m counterfoil.Changes) (further bool) {
+	v.standing.Lock()
+	defer v.standing.Unlock()
+	further = m.Number > v.applied.Load()
+	v.hash = m.Hash
+	v.applied.Store(m.Number)
+	return further
 }
 
 // faultOf is what two errors of one cause have in common: the service's code, or that it did not answer.
@@ -118,7 +126,7 @@ func (v *Verifier) failed(err error) {
 // answered: what was acknowledged before is among that, and what comes after waits for this Verifier or for its lease.
 func (v *Verifier) renew(ctx context.Context) {
 	v.standing.Lock()
-	began, applied, begun := time.Since(v.start), v.applied.Load(), v.begun
+	began, applied, hash, begun := time.Since(v.start), v.applied.Load(), v.hash, v.begun
 	v.standing.Unlock()
 	if applied < 0 {
 		return
@@ -130,7 +138,7 @@ func (v *Verifier) renew(ctx context.Context) {
 		v.nextUses()
 		now = v.telling
 	}
-	lease, err := v.tell(short, now, counterfoil.VerifierReport{Applied: applied, LeaseMS: v.config.MaxStaleness.Milliseconds()})
+	lease, err := v.tell(short, now, counterfoil.VerifierReport{Applied: applied, Hash: hash, LeaseMS: v.config.MaxStaleness.Milliseconds()})
 	if err != nil {
 		if v.alone = len(now.uses) > 0; v.alone && refusedOutright(err) {
 			v.uses.back(now.uses)

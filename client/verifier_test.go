@@ -436,6 +436,10 @@ var verifierRows = []row{
 		if _, err := w.system.ReportVerifier(t.Context(), "ver_0123456789abcdefg", counterfoil.VerifierReport{Applied: lease.Number + 1000, LeaseMS: 500}); !errors.Is(err, &counterfoil.Error{Code: counterfoil.CodeCursorExpired}) {
 			t.Errorf("further than the log: %v", err)
 		}
+		report.Applied, report.Hash = lease.Number, []byte("another")
+		if _, err := w.system.ReportVerifier(t.Context(), "ver_0123456789abcdefg", report); !errors.Is(err, &counterfoil.Error{Code: counterfoil.CodeCursorExpired}) {
+			t.Errorf("of another log: %v", err)
+		}
 	}},
 	{"LeaveVerifier", "DELETE /v1/verifiers/{verifier}", func(t *testing.T, w *world) {
 		if err := w.system.LeaveVerifier(t.Context(), "ver_0123456789abcdefg"); err != nil {

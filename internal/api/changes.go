@@ -28,7 +28,7 @@ func changeRoutes() []route {
 			doc: "Server-sent events, for programs that judge tokens by themselves. Each is a message of changes, whose id is its number; one comes at once, and at least one every few seconds. " +
 				"An event problem says why the stream ends.", answer: reflect.TypeFor[counterfoil.Changes](), plain: func(a *API) http.HandlerFunc { return a.changes }},
 		send(route{method: put, path: one, op: op, tag: tagCheck, summary: "Report how far a verifier is",
-			doc: "The id is the verifier's own choice, a random one for each process: ver_ and 16 to 40 letters or digits. Whatever narrows what is accepted waits for it until its lease has run out, and its receipt lists it. Uses that are sent again with the same Idempotency-Key, at most 64 characters, are counted once by this node."}, (*call).reportVerifier),
+			doc: "The id is the verifier's own choice, a random one for each process: ver_ and 16 to 40 letters or digits. Whatever narrows what is accepted waits for it until its lease has run out, and its receipt lists it. Counterfoil-Applied-Hash is the hash of the entry in applied, as a message of changes gave it (base64url): another log is cursor_expired then. Without it a node that has seen the log become another grants no more time. Uses that are sent again with the same Idempotency-Key, at most 64 characters, are counted once by this node."}, (*call).reportVerifier),
 		ask(route{method: del, path: one, op: op, tag: tagCheck, status: 204, summary: "Sign a verifier off"}, (*call).leaveVerifier),
 		{method: post, path: one + "/facts", op: op, tag: tagCheck, status: 200, summary: "Read what a token is judged by",
 			doc:  "As the database has it at one moment. No digest is told.",
@@ -65,6 +65,9 @@ func (c *call) reportVerifier(report counterfoil.VerifierReport) (counterfoil.Ve
 	key := c.r.Header.Get("Idempotency-Key")
 	if len(key) > longestReportKey {
 		return counterfoil.VerifierLease{}, counterfoil.Refuse(counterfoil.CodeInvalidRequest, fmt.Sprintf("The idempotency key of a report has at most %d characters.", longestReportKey))
+	}
+	if report.Hash, err = base64.RawURLEncoding.DecodeString(c.r.Header.Get("Counterfoil-Applied-Hash")); err != nil {
+		return counterfoil.VerifierLease{}, counterfoil.Refuse(counterfoil.CodeInvalidRequest, "Give the hash of the applied entry as base64url without padding.")
 	}
 	lease, err := c.Registry.ReportVerifier(c.r.Context(), c.caller, id, report)
 	if err == nil && len(report.Uses) > 0 {

@@ -31,15 +31,38 @@ func (r *Registry) LogEnd(ctx context.Context, c Caller) (number int64, hash []b
 // a standby took over that lacked the end. An empty hash is any.
 func (r *Registry) SameLog(ctx context.Context, c Caller, number int64, hash []byte) error {
 	return r.view(ctx, c, "", OpFollowChanges, func(w *work) error {
-		if number == 0 {
-			return nil
-		}
-		list, err := w.tx.Entries(number-1, 1)
-		if err == nil && (len(list) == 0 || list[0].Number != number || len(hash) > 0 && !bytes.Equal(list[0].Hash, hash)) {
+		same, err := holds(w.tx, number, hash)
+		if err == nil && !same {
 			err = errOtherLog
 		}
 		return err
 	})
+}
+
+// holds reports whether the log has an entry with a number and a hash; any hash where it is empty.
+func holds(tx *store.Tx, number int64, hash []byte) (bool, error) {
+	if number == 0 {
+		return true, nil
+	}
+	list, err := tx.Entries(number-1, 1)
+	return len(list) > 0 && list[0].Number == number && (len(hash) == 0 || bytes.Equal(list[0].Hash, hash)), err
+}
+
+// end returns the log's last entry, and whether it holds the one that a verifier has applied.
+func (r *Registry) end(ctx context.Context, applied int64, hash []byte) (number int64, same bool, err error) {
+	err = r.Store.View(ctx, "", func(tx *store.Tx) error {
+		var last []byte
+		if number, last, err = tx.LastEntry(); err != nil {
+			return err
+		}
+		if number == applied && bytes.Equal(last, hash) { // as almost always
+			same = true
+			return nil
+		}
+		same, err = holds(tx, applied, hash)
+		return err
+	})
+	return max(number, applied), same, err // retention may have taken the last
 }
 
 // ChangesAfter returns up to limit entries of the whole log after the one with a number and a hash, for a program that judges by
@@ -101,26 +124,33 @@ func GrantedBefore(ctx context.Context, s *store.Store) (time.Duration, error) {
 
 // ReportVerifier notes how far a verifier has applied the log, and returns what the log held when it was read, and for how long
 // from the report on the verifier may trust what it remembers, once it has applied all of that. From now on until then whatever
-// narrows waits for it.
+// narrows waits for it. What it has applied of a log that was there before says nothing of this one, where the numbers come again:
+// its hash tells. A client of a version before gives none, and is granted nothing more once the log has become another.
 func (r *Registry) ReportVerifier(ctx context.Context, c Caller, id string, report counterfoil.VerifierReport) (out counterfoil.VerifierLease, err error) {
 	if err := r.MayFollow(ctx, c); err != nil {
 		return out, err
 	}
-	end, err := r.Verifiers.Report(id, c.TokenID, report.Applied)
+	reporting, err := r.Verifiers.Report(id, c.TokenID)
 	if err != nil {
 		return out, verifierRefusal(err)
 	}
 	var lease time.Duration
-	defer func() { end(lease) }()
-	if out.Number, err = r.Store.LastEvent(ctx); err != nil {
+	defer func() { reporting.End(lease) }()
+	epoch, _ := r.Store.Alive()
+	number, same, err := r.end(ctx, report.Applied, report.Hash)
+	if err != nil {
 		return out, err
 	}
-	if report.Applied > out.Number { // what it has applied is of another log: of this one it knows nothing
-		if unknown, err := r.Verifiers.Report(id, c.TokenID, 0); err == nil {
-			unknown(0)
-		}
+	if !same { // what it has applied is of another log: of this one it knows nothing
+		reporting.Applied(0, epoch)
 		return out, errOtherLog
 	}
+	out.Number = number
+	if report.Applied > 0 && len(report.Hash) == 0 && r.Verifiers.Anew() {
+		reporting.Applied(0, epoch)
+		return out, nil
+	}
+	reporting.Applied(report.Applied, epoch)
 	if err := errors.Join(r.rememberVerifiers(ctx), r.Store.Applied(ctx)); err != nil {
 		return out, err
 	}

@@ -206,7 +206,7 @@ func Open(ctx context.Context, c Config) (_ *Core, err error) {
 	if err != nil {
 		return nil, err
 	}
-	core.verifiers = verifiers.New(core.Store.Lease(), before)
+	core.verifiers = verifiers.New(core.Store.Lease(), before, core.Store.Alive)
 	core.Store.Gate(core.verifiers.Floor)
 	core.Verifier = verify.New(verify.Config{Store: core.Store, Keys: keys, Prefix: c.Prefix, Rules: cache, DataCenters: prefixes, CacheTokens: c.CacheTokens, Logger: c.Logger, Tracer: c.Tracer})
 	core.exports = export.New(export.Config{Way: &export.Way{Keys: keys, Client: core.outgoing}, Store: core.Store, Logger: c.Logger})

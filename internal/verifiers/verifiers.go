@@ -31,6 +31,8 @@ type Set struct {
 	start   time.Time
 	longest time.Duration // lease that is granted
 	ghosts  time.Duration // since start: until then verifiers of a process before this one may trust what they remember
+	epoch   func() (uint64, bool)
+	first   uint64 // epoch, in which the set was made
 
 	mu      sync.Mutex // guards what follows
 	all     map[string]*verifier
@@ -40,6 +42,7 @@ type Set struct {
 type verifier struct {
 	by      string // the credential that it reports with: no other speaks for it
 	applied int64
+	epoch   uint64        // in which that was so: of another log it says nothing
 	until   time.Duration // since start: it trusts what it remembers before then
 	asking  int           // reports that are being answered: it may be granted more
 
@@ -48,17 +51,30 @@ type verifier struct {
 }
 
 // New makes an empty set that grants leases up to the longest. Ghosts is for how long verifiers of a process before this one may
-// trust what they remember.
-func New(longest, ghosts time.Duration) *Set {
-	return &Set{start: time.Now(), longest: longest, ghosts: ghosts, all: map[string]*verifier{}, changed: make(chan struct{})}
+// trust what they remember. Epoch is the store's: it becomes another when the log does.
+func New(longest, ghosts time.Duration, epoch func() (uint64, bool)) *Set {
+	s := &Set{start: time.Now(), longest: longest, ghosts: ghosts, epoch: epoch, all: map[string]*verifier{}, changed: make(chan struct{})}
+	s.first, _ = epoch()
+	return s
+}
+
+// Anew reports whether the log has become another since the set was made.
+func (s *Set) Anew() bool {
+	epoch, _ := s.epoch()
+	return epoch != s.first
 }
 
 func (s *Set) now() time.Duration { return time.Since(s.start) }
 
-// Report notes how far a verifier has come, before the end of the log is read for the answer: from then on it is waited for,
-// whatever the answer. by is the credential that it reports with. Call end once with the answer: it may trust what it remembers
-// for the lease from then on; 0: no longer than before.
-func (s *Set) Report(id, by string, applied int64) (end func(lease time.Duration), err error) {
+// Reporting is a report that is being answered.
+type Reporting struct {
+	s *Set
+	v *verifier // the one that was asked for: it may have left, and come again
+}
+
+// Report begins one, before the end of the log is read for the answer: from then on the verifier is waited for, whatever the
+// answer. by is the credential that it reports with. Call Applied when it is known of which log the report is, and End once.
+func (s *Set) Report(id, by string) (*Reporting, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := s.all[id]
@@ -81,17 +97,26 @@ func (s *Set) Report(id, by string, applied int64) (end func(lease time.Duration
 		s.all[id] = v
 	}
 	v.asking++
-	v.applied = applied
-	s.tell()
-	return func(lease time.Duration) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		v.asking-- // of the one that was asked for: it may have left, and come again
-		if lease > 0 {
-			v.until = max(v.until, s.now()+lease)
-		}
-		s.tell()
-	}, nil
+	return &Reporting{s, v}, nil
+}
+
+// Applied notes how far the verifier has come, in the log of an epoch: that which was the store's before the log was read.
+func (r *Reporting) Applied(entry int64, epoch uint64) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	r.v.applied, r.v.epoch = entry, epoch
+	r.s.tell()
+}
+
+// End answers it: the verifier may trust what it remembers for the lease from now on; 0: no longer than before.
+func (r *Reporting) End(lease time.Duration) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	r.v.asking--
+	if lease > 0 {
+		r.v.until = max(r.v.until, r.s.now()+lease)
+	}
+	r.s.tell()
 }
 
 // Once does what a report brings beside how far its verifier is, unless it was done for a report of that verifier with this key
@@ -143,16 +168,25 @@ func (s *Set) Count() (n int) {
 func (s *Set) Floor() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	epoch, _ := s.epoch()
 	floor := int64(math.MaxInt64)
 	for _, v := range s.all {
 		if v.trusts(s.now()) {
-			floor = min(floor, v.applied)
+			floor = min(floor, v.reached(epoch))
 		}
 	}
 	return floor
 }
 
 func (v *verifier) trusts(now time.Duration) bool { return v.asking > 0 || now < v.until }
+
+// reached is the entry that it has applied of the log of an epoch; 0: of that one it has said nothing yet.
+func (v *verifier) reached(epoch uint64) int64 {
+	if v.epoch != epoch {
+		return 0
+	}
+	return v.applied
+}
 
 // tell needs mu.
 func (s *Set) tell() {
@@ -228,11 +262,12 @@ func (s *Set) settle(waiting map[string]time.Duration, entry int64, began time.D
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
+	epoch, _ := s.epoch()
 	next = now + time.Second
 	for id, until := range waiting {
 		v := s.all[id]
 		switch {
-		case v != nil && v.applied >= entry:
+		case v != nil && v.reached(epoch) >= entry:
 			*out = append(*out, Confirmation{ID: id, After: now - began})
 		case v == nil || !v.trusts(now) || now >= until:
 			*out = append(*out, Confirmation{id, now - began, true})

@@ -4,22 +4,27 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
+// log is a log that stays the same.
+func log(epoch uint64) func() (uint64, bool) { return func() (uint64, bool) { return epoch, true } }
+
 // No credential but the one that a verifier reports with speaks for it while it trusts what it remembers.
 func TestOneCredential(t *testing.T) {
-	s := New(time.Minute, 0)
-	end, err := s.Report("ver_a", "tok_a", 5)
+	s := New(time.Minute, 0, log(1))
+	r, err := s.Report("ver_a", "tok_a")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Report("ver_a", "tok_b", 1000); !errors.Is(err, ErrTaken) {
+	r.Applied(5, 1)
+	if _, err := s.Report("ver_a", "tok_b"); !errors.Is(err, ErrTaken) {
 		t.Errorf("another credential reports, while it is answered: %v", err)
 	}
-	end(time.Minute)
-	if _, err := s.Report("ver_a", "tok_b", 1000); !errors.Is(err, ErrTaken) {
+	r.End(time.Minute)
+	if _, err := s.Report("ver_a", "tok_b"); !errors.Is(err, ErrTaken) {
 		t.Errorf("another credential reports: %v", err)
 	}
 	if err := s.Leave("ver_a", "tok_b"); !errors.Is(err, ErrTaken) || s.Floor() != 5 {
@@ -28,22 +33,24 @@ func TestOneCredential(t *testing.T) {
 	if err := s.Leave("ver_a", "tok_a"); err != nil || s.Count() != 0 {
 		t.Errorf("it signs off: %v, %d are left", err, s.Count())
 	}
-	if _, err := s.Report("ver_a", "tok_b", 7); err != nil {
+	if _, err := s.Report("ver_a", "tok_b"); err != nil {
 		t.Errorf("the id is free, and not to be had: %v", err)
 	}
 }
 
 // A report that is answered after its verifier has left, and come again, ends nothing of the next one.
 func TestLeftAndCameAgain(t *testing.T) {
-	s := New(time.Minute, 0)
-	before, _ := s.Report("ver_a", "tok_a", 5)
+	s := New(time.Minute, 0, log(1))
+	before, _ := s.Report("ver_a", "tok_a")
 	_ = s.Leave("ver_a", "tok_a")
-	after, _ := s.Report("ver_a", "tok_a", 6)
-	before(time.Minute)
+	after, _ := s.Report("ver_a", "tok_a")
+	after.Applied(6, 1)
+	before.Applied(5, 1)
+	before.End(time.Minute)
 	if s.Floor() != 6 {
 		t.Error("one whose report is being answered is not waited for")
 	}
-	after(0)
+	after.End(0)
 	if s.Count() != 0 {
 		t.Error("one that was granted nothing is waited for")
 	}
@@ -51,11 +58,11 @@ func TestLeftAndCameAgain(t *testing.T) {
 
 // One credential does not take every place.
 func TestPlacesOfOneCredential(t *testing.T) {
-	s := New(time.Minute, 0)
+	s := New(time.Minute, 0, log(1))
 	join := func(i int, by string) error {
-		end, err := s.Report(fmt.Sprint("ver_", i), by, 5)
+		r, err := s.Report(fmt.Sprint("ver_", i), by)
 		if err == nil {
-			end(time.Minute)
+			r.End(time.Minute)
 		}
 		return err
 	}
@@ -88,8 +95,8 @@ func TestPlacesOfOneCredential(t *testing.T) {
 
 // What a report brings is done once, also where it is sent again while the first one is under way; what failed is done again.
 func TestOnce(t *testing.T) {
-	s := New(time.Minute, 0)
-	if _, err := s.Report("ver_a", "tok_a", 5); err != nil {
+	s := New(time.Minute, 0, log(1))
+	if _, err := s.Report("ver_a", "tok_a"); err != nil {
 		t.Fatal(err)
 	}
 	done, fails := 0, errors.New("the database is away")
@@ -123,5 +130,37 @@ func TestOnce(t *testing.T) {
 	}
 	if err := s.Once("ver_gone", "one", do(nil)); err != nil || done != 6 {
 		t.Errorf("of one that has left: %v, done %d times", err, done)
+	}
+}
+
+// What was applied of another log counts for nothing, and the lease that was granted by it is waited for.
+func TestAnotherLog(t *testing.T) {
+	var epoch atomic.Uint64
+	s := New(time.Minute, 0, func() (uint64, bool) { return epoch.Load(), true })
+	report := func(epoch uint64, lease time.Duration) {
+		t.Helper()
+		r, err := s.Report("ver_a", "tok_a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Applied(1000, epoch)
+		r.End(lease)
+	}
+	report(0, 300*time.Millisecond)
+	began := time.Now()
+	if out := s.Await(t.Context(), 901); len(out) != 1 || out[0].Fenced || s.Floor() != 1000 || s.Anew() {
+		t.Errorf("of the log that it follows: %+v, and the floor is %d", out, s.Floor())
+	}
+	epoch.Store(1)
+	report(0, 0) // was begun before that
+	if s.Floor() != 0 || !s.Anew() {
+		t.Errorf("of the log before the floor is %d", s.Floor())
+	}
+	if out := s.Await(t.Context(), 901); len(out) != 1 || !out[0].Fenced || time.Since(began) < 200*time.Millisecond {
+		t.Errorf("of the log before: %+v, after %v", out, time.Since(began))
+	}
+	report(1, time.Minute)
+	if out := s.Await(t.Context(), 901); len(out) != 1 || out[0].Fenced {
+		t.Errorf("of this one: %+v", out)
 	}
 }
