@@ -19,7 +19,8 @@ import (
 
 // FollowChanges calls see with each message of the stream of changes behind an entry of the log, until ctx ends, see returns an
 // error, or the stream breaks: it always returns an error. After a negative number the stream begins at the log's end. An answer
-// with the code cursor_expired means that the log does not have that entry, or, where its hash is given, another one. A stream that says nothing for quiet is broken.
+// with the code cursor_expired means that the log does not have that entry, or, where its hash is given, another one, or that entries
+// behind it were removed. A stream that says nothing for quiet is broken.
 func (c *Client) FollowChanges(ctx context.Context, after int64, hash []byte, quiet time.Duration, see func(counterfoil.Changes) error) error {
 	const doing = "following changes"
 	if c.err != nil {

@@ -28,11 +28,16 @@ func (r *Registry) LogEnd(ctx context.Context, c Caller) (number int64, hash []b
 }
 
 // SameLog refuses with cursor_expired where the log does not have an entry, or another one under its number: it was restored, or
-// a standby took over that lacked the end. An empty hash is any.
+// a standby took over that lacked the end; and where retention has removed some of what came after it, of which nobody can be told any
+// more. An empty hash is any.
 func (r *Registry) SameLog(ctx context.Context, c Caller, number int64, hash []byte) error {
 	return r.view(ctx, c, "", OpFollowChanges, func(w *work) error {
 		same, err := holds(w.tx, number, hash)
-		if err == nil && !same {
+		if err != nil {
+			return err
+		}
+		removed, err := w.tx.RemovedAfter(number)
+		if err == nil && (!same || removed) {
 			err = errOtherLog
 		}
 		return err
@@ -66,7 +71,8 @@ func (r *Registry) end(ctx context.Context, applied int64, hash []byte) (number 
 }
 
 // ChangesAfter returns up to limit entries of the whole log after the one with a number and a hash, for a program that judges by
-// itself. It refuses another log as SameLog does, after it has read: the log may become another in the middle of a stream.
+// itself. It refuses as SameLog does, after it has read: the log may become another in the middle of a stream, or lose entries that
+// were not read.
 func (r *Registry) ChangesAfter(ctx context.Context, c Caller, number int64, hash []byte, limit int) ([]counterfoil.Event, error) {
 	events, err := r.Store.Follow(ctx, number, limit)
 	if err == nil {
@@ -78,7 +84,7 @@ func (r *Registry) ChangesAfter(ctx context.Context, c Caller, number int64, has
 	return events, nil
 }
 
-var errOtherLog = counterfoil.Refuse(counterfoil.CodeCursorExpired, "The log does not have that entry. Forget what you remember, and begin at its end.")
+var errOtherLog = counterfoil.Refuse(counterfoil.CodeCursorExpired, "The log does not have that entry any more, or not all that came after it. Forget what you remember, and begin at its end.")
 
 // verifiersSetting is for how long, in milliseconds, a process that has this database alone has granted leases to verifiers.
 const verifiersSetting = "verifiers_lease"

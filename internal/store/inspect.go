@@ -32,6 +32,12 @@ func (tx *Tx) LastEntry() (number int64, hash []byte, err error) {
 	return h.number, h.hash, err
 }
 
+// RemovedAfter reports whether retention has removed any entry after number. It crosses organizations: the log is one.
+func (tx *Tx) RemovedAfter(number int64) (removed bool, err error) {
+	err = tx.q.row("SELECT EXISTS (SELECT 1 FROM removed_events WHERE seq > $1)", number).Scan(&removed)
+	return removed, err
+}
+
 // Inspect is VerifyChain on a database that is only read: no lock is taken and no schema changed, so that a server may run
 // on it meanwhile. see, if not nil, is told each good entry's number and hash.
 func Inspect(ctx context.Context, c Config, see func(number int64, hash []byte)) (chain Chain, bad int64, err error) {

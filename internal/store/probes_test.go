@@ -85,6 +85,7 @@ var probes = map[string]probe{
 
 	"Entries":        {crosses: "the chain is one"},
 	"LastEntry":      {crosses: "the chain is one"},
+	"RemovedAfter":   {crosses: "the log is one"},
 	"Expired":        {crosses: "it looks for what has expired anywhere, for the instance's own housekeeping"},
 	"SetSettingOnce": {crosses: "settings are the instance's"},
 
