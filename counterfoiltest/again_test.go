@@ -1,8 +1,11 @@
 package counterfoiltest_test
 
 import (
+	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -10,6 +13,7 @@ import (
 	"github.com/counterfoil/counterfoil/client"
 	"github.com/counterfoil/counterfoil/counterfoiltest"
 	"github.com/counterfoil/counterfoil/internal/postgrestest"
+	"github.com/counterfoil/counterfoil/internal/server"
 )
 
 // A pause that another node committed, and did not live to see numbered, is asked for again: when that is answered, the verifiers of
@@ -132,4 +136,41 @@ func TestNarrowedByManyClients(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Two clients revoke one token at the same time, each at a node of theirs. Both are answered by one receipt, and whoever reads it from
+// then on, at whichever node, reads that.
+func TestRevokedAtTwoNodesAtOnce(t *testing.T) {
+	url, dir := postgrestest.NewDatabase(t), ""
+	a := counterfoiltest.Start(t, counterfoiltest.WithDatabaseURL(url), counterfoiltest.WithConfig(func(c *server.Config) { dir = c.Dir }))
+	b := another(t, server.Config{KeyFile: filepath.Join(dir, "instance.key"), DatabaseURL: url})
+	clients := []*client.Client{a.Client(), client.New(b.URL, a.OwnerToken)}
+	for range 20 {
+		made := a.Token(t, "devices:read")
+		told := make(chan string, 2*(1+len(clients)))
+		for _, c := range clients {
+			go func() {
+				gone, err := c.RevokeToken(context.Background(), client.Current, made.Token.ID, "")
+				told <- fmt.Sprint(text(gone.Receipt), err)
+				for _, c := range clients {
+					r, err := c.Receipt(context.Background(), gone.Receipt.ID)
+					told <- fmt.Sprint(text(r), err)
+				}
+			}()
+		}
+		first := <-told
+		for range cap(told) - 1 {
+			if other := <-told; other != first {
+				t.Fatalf("one is told\n%s\nanother\n%s", first, other)
+			}
+		}
+	}
+}
+
+func text(r counterfoil.Receipt) string {
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return err.Error()
+	}
+	return string(raw)
 }

@@ -36,23 +36,32 @@ func (c *cuttable) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r.WithContext(ctx))
 }
 
-// TestVerifiersOfAnotherNode: a revocation at one node waits for a verifier that another node feeds, or for its lease.
-func TestVerifiersOfAnotherNode(t *testing.T) {
-	url, dir := postgrestest.NewDatabase(t), ""
-	a := counterfoiltest.Start(t, counterfoiltest.WithDatabaseURL(url), counterfoiltest.WithConfig(func(c *server.Config) { dir = c.Dir; c.Lease = time.Second }))
+// another is one more node, with a directory of its own.
+func another(t *testing.T, c server.Config) *server.Server {
+	t.Helper()
+	c.Dir, c.Listen, c.AdminListen = t.TempDir(), "127.0.0.1:0", "-"
 	ctx, stop := context.WithCancel(context.Background())
-	b, err := server.Start(ctx, server.Config{Dir: t.TempDir(), KeyFile: filepath.Join(dir, "instance.key"), DatabaseURL: url, Listen: "127.0.0.1:0", AdminListen: "-", Lease: time.Second})
+	node, err := server.Start(ctx, c)
 	if err != nil {
+		stop()
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- b.Serve(ctx) }()
+	go func() { ended <- node.Serve(ctx) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
+	return node
+}
+
+// TestVerifiersOfAnotherNode: a revocation at one node waits for a verifier that another node feeds, or for its lease.
+func TestVerifiersOfAnotherNode(t *testing.T) {
+	url, dir := postgrestest.NewDatabase(t), ""
+	a := counterfoiltest.Start(t, counterfoiltest.WithDatabaseURL(url), counterfoiltest.WithConfig(func(c *server.Config) { dir = c.Dir; c.Lease = time.Second }))
+	b := another(t, server.Config{KeyFile: filepath.Join(dir, "instance.key"), DatabaseURL: url, Lease: time.Second})
 	line := &cuttable{}
 	line.gone, line.stop = context.WithCancel(context.Background())
 	v, err := client.NewVerifier(client.New(b.URL, a.SystemToken, client.WithHTTPClient(&http.Client{Transport: line})), client.VerifierConfig{OnLimit: client.Deny})

@@ -20,9 +20,9 @@ import (
 // remote is the flags of every verb that speaks to a server. There is none for the token itself, because every user of
 // the machine could read it.
 type remote struct {
-	URL       string `name:"url" placeholder:"URL" group:"server" help:"The server. Default $COUNTERFOIL_URL, or http://127.0.0.1:8080."`
-	TokenFile string `placeholder:"FILE" group:"server" help:"A file that holds the token to ask with; - for stdin. Default $COUNTERFOIL_TOKEN."`
-	JSON      bool   `name:"json" group:"server" help:"Print the API's JSON."`
+	URL       *string `name:"url" placeholder:"URL" group:"server" help:"The server. Default $COUNTERFOIL_URL, or http://127.0.0.1:8080."`
+	TokenFile string  `placeholder:"FILE" group:"server" help:"A file that holds the token to ask with; - for stdin. Default $COUNTERFOIL_TOKEN."`
+	JSON      bool    `name:"json" group:"server" help:"Print the API's JSON."`
 }
 
 // inOrganization is the flag of verbs that work within one organization.
@@ -56,7 +56,12 @@ func (r *remote) dial(s *session) (*client.Client, error) {
 		return nil, err
 	}
 	s.system = strings.Contains(token, "_sys_")
-	url := cmp.Or(r.URL, s.env("COUNTERFOIL_URL"), defaultURL)
+	url := cmp.Or(s.env("COUNTERFOIL_URL"), defaultURL)
+	if r.URL != nil {
+		if url = *r.URL; url == "" { // of a variable that is not set, say; another server would be asked to do the same
+			return nil, misused("--url is empty: name a server, or leave it out")
+		}
+	}
 	s.api = client.New(url, token, client.WithUserAgent("counterfoil-cli/"+buildVersion()))
 	return s.api, nil
 }

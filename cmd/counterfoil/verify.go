@@ -98,7 +98,11 @@ func (s *session) verdict(v counterfoil.Verdict) error {
 	if !v.Active {
 		hint := ""
 		if v.Reference != "" {
-			hint = v.Reference + "  (counterfoil refusal show " + v.Reference + ")"
+			hint = v.Reference + "  (counterfoil refusal show " + v.Reference
+			if s.system { // which belongs to no organization, and a refusal does not say whose token it was
+				hint += " --org ORG"
+			}
+			hint += ")"
 		}
 		return s.details("refused", string(v.Code), "message", v.Message, "reference", hint)
 	}

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -63,10 +62,13 @@ func readWords(r *http.Request, q *gateway.Question) error {
 	clients := clientsQuery(r)
 	for name := range words {
 		if name != "permission" && name != "consistency" && !clients { // misspelt it would ask for nothing
-			return counterfoil.Refuse(counterfoil.CodeMissingPermission, fmt.Sprintf("The gateway asks with the parameter %q; there are permission and consistency.", name))
+			return gateway.UnknownWord(name)
 		}
 	}
-	if q.Strict, err = gateway.Strictly(words); err != nil && !clients || len(q.Permissions) > 0 && clients {
+	if q.Strict, err = gateway.Strictly(words); err != nil && !clients {
+		return counterfoil.Refuse(counterfoil.CodeMissingPermission, "The gateway asks with a parameter consistency other than strict.")
+	}
+	if len(q.Permissions) > 0 && clients {
 		return gateway.ErrUnclear
 	}
 	return nil

@@ -5,6 +5,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -84,10 +85,15 @@ var ErrUnclear = counterfoil.Refuse(counterfoil.CodeMissingPermission, "The gate
 func Permissions(words url.Values) ([]string, error) {
 	for name := range words {
 		if name != "permission" && strings.HasPrefix(strings.ToLower(name), "permission") {
-			return nil, ErrUnclear
+			return nil, UnknownWord(name)
 		}
 	}
 	return words["permission"], nil
+}
+
+// UnknownWord refuses a request whose gateway asks with a word that there is not: it would ask for nothing.
+func UnknownWord(name string) error {
+	return counterfoil.Refuse(counterfoil.CodeMissingPermission, fmt.Sprintf("The gateway asks with the parameter %q; there are permission and consistency.", name))
 }
 
 // Strictly reads the word consistency, for every question that has it.

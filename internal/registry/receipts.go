@@ -129,6 +129,14 @@ func (r *Registry) keep(ctx context.Context, org string, receipt counterfoil.Rec
 	if r.Store.Alone() && len(receipt.Nodes) == 1 {
 		return form
 	}
+	r.writeSoon(ctx)
+	r.receipts.mu.Lock()
+	defer r.receipts.mu.Unlock()
+	return k.Receipt
+}
+
+// writeSoon has the receipts written that are open, and waits for that, but not for long.
+func (r *Registry) writeSoon(ctx context.Context) {
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
@@ -140,9 +148,6 @@ func (r *Registry) keep(ctx context.Context, org string, receipt counterfoil.Rec
 	case <-written:
 	case <-time.After(receiptWait):
 	}
-	r.receipts.mu.Lock()
-	defer r.receipts.mu.Unlock()
-	return k.Receipt
 }
 
 // withoutFigures is what the text of a receipt has that nobody has confirmed yet: see saveReceipt.

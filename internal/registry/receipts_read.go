@@ -12,7 +12,7 @@ import (
 
 // Receipt answers GET /v1/receipts/{id} for any credential of the organization it belongs to, and for the instance's.
 func (r *Registry) Receipt(ctx context.Context, c Caller, id string) (receipt counterfoil.Receipt, err error) {
-	kept := r.keptReceipt(id)
+	kept := r.keptReceipt(ctx, id)
 	err = r.view(ctx, c, c.Organization, OpReadReceipt, func(w *work) error {
 		k, found, err := kept.orStored(w.tx, id)
 		if err != nil {
@@ -33,7 +33,7 @@ func (r *Registry) Receipt(ctx context.Context, c Caller, id string) (receipt co
 
 // storedReceipt finds a receipt that the caller is known to be allowed to see.
 func (r *Registry) storedReceipt(ctx context.Context, id string) (receipt counterfoil.Receipt, err error) {
-	kept := r.keptReceipt(id)
+	kept := r.keptReceipt(ctx, id)
 	err = r.Store.View(ctx, "", func(tx *store.Tx) error {
 		k, found, err := kept.orStored(tx, id)
 		if err == nil && !found {
@@ -47,8 +47,18 @@ func (r *Registry) storedReceipt(ctx context.Context, id string) (receipt counte
 
 // keptReceipt is the final form of a receipt that waits to be written; the zero value when none does. It is asked before
 // the transaction that would read the stored form begins: one that began before the final form was written, and looked
-// here after it had been dropped, would see neither.
-func (r *Registry) keptReceipt(id string) keptReceipt {
+// here after it had been dropped, would see neither. Where other nodes may be asked for the same it is written first, so that all tell
+// of it what was written first; only where that fails does this node tell what it knows.
+func (r *Registry) keptReceipt(ctx context.Context, id string) keptReceipt {
+	k := r.openReceipt(id)
+	if k.ID != "" && !r.Store.Alone() {
+		r.writeSoon(ctx)
+		return r.openReceipt(id)
+	}
+	return k
+}
+
+func (r *Registry) openReceipt(id string) keptReceipt {
 	r.receipts.mu.Lock()
 	defer r.receipts.mu.Unlock()
 	if k := r.receipts.open[id]; k != nil {

@@ -26,7 +26,7 @@ func TestReceiptWhileItIsWritten(t *testing.T) {
 	if err != nil || len(receipt.Nodes) != 1 {
 		t.Fatalf("the receipt is %+v, %v", receipt, err)
 	}
-	kept := r.keptReceipt(receipt.ID)
+	kept := r.openReceipt(receipt.ID)
 	err = s.View(t.Context(), "", func(tx *store.Tx) error {
 		if _, _, _, err := tx.Receipt(receipt.ID); err != nil { // from here on the transaction sees this state alone
 			return err
@@ -41,7 +41,7 @@ func TestReceiptWhileItIsWritten(t *testing.T) {
 		if err != nil || !found || len(got.Nodes) != 1 {
 			t.Errorf("within the older transaction the receipt is %+v, %v, %v", got, found, err)
 		}
-		if late, _, err := r.keptReceipt(receipt.ID).orStored(tx, receipt.ID); err != nil || len(late.Nodes) != 0 {
+		if late, _, err := r.openReceipt(receipt.ID).orStored(tx, receipt.ID); err != nil || len(late.Nodes) != 0 {
 			t.Errorf("control: asked within the transaction, %+v, %v: the snapshot is not what this test takes it for", late, err)
 		}
 		return nil
