@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,9 +33,19 @@ type splunkInput struct {
 	env         []string
 }
 
+// python is the interpreter itself: the python3 on the PATH may be a script that looks for it, and takes longer for that than the input
+// does for its work.
+var python = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("python3", "-I", "-c", "import sys; print(sys.executable)").Output()
+	if err != nil {
+		return "", fmt.Errorf("python3 is missing, or does not run: make deps installs it: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+})
+
 func newSplunkInput(t testing.TB, settings map[string]string) *splunkInput {
-	if _, err := exec.LookPath("python3"); err != nil {
-		t.Fatal("python3 is missing: run make deps")
+	if _, err := python(); err != nil {
+		t.Fatal(err)
 	}
 	return &splunkInput{t: t, name: "main", settings: settings, checkpoints: t.TempDir()}
 }
@@ -63,7 +74,11 @@ func (in *splunkInput) parameters(root, element, name string) string {
 }
 
 func (in *splunkInput) command(stdin string, args ...string) *exec.Cmd {
-	cmd := exec.Command("python3", append([]string{"-I", addon + "/bin/counterfoil_activity.py"}, args...)...)
+	interpreter, err := python()
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	cmd := exec.Command(interpreter, append([]string{"-I", addon + "/bin/counterfoil_activity.py"}, args...)...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + in.checkpoints}, in.env...)
 	cmd.Stdin = strings.NewReader(stdin)
 	return cmd
