@@ -152,7 +152,7 @@ func (r *Registry) ReportVerifier(ctx context.Context, c Caller, id string, repo
 		return out, errOtherLog
 	}
 	out.Number = number
-	if report.Applied > 0 && len(report.Hash) == 0 && r.Verifiers.Anew() {
+	if report.Applied > 0 && len(report.Hash) == 0 && r.Store.Another() {
 		reporting.Applied(0, epoch)
 		return out, nil
 	}

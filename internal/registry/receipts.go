@@ -55,9 +55,8 @@ type confirming struct {
 // as well, here too.
 func (r *Registry) confirm(ctx context.Context, org string, receipt counterfoil.Receipt, c confirming) (counterfoil.Receipt, error) {
 	if c.entry == 0 {
-		r.unapplied.wait()
 		var err error
-		if c.entry, err = r.Store.CatchUp(ctx); err != nil {
+		if c.entry, err = r.catchUp(ctx); err != nil {
 			return receipt, err
 		}
 		c.here = time.Since(c.committed)
@@ -87,6 +86,16 @@ func (r *Registry) confirm(ctx context.Context, org string, receipt counterfoil.
 		receipt = r.keep(ctx, org, receipt)
 	}
 	return receipt, nil
+}
+
+// catchUp waits until all that is committed is in force here, and returns the number of its last entry.
+func (r *Registry) catchUp(ctx context.Context) (int64, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*store.MaxLease)
+	defer cancel()
+	if err := r.unapplied.wait(ctx); err != nil {
+		return 0, counterfoil.Refuse(counterfoil.CodeUnavailable, "Others' changes are still under way. Try again shortly.")
+	}
+	return r.Store.CatchUp(ctx)
 }
 
 // confirmedLater is a receipt with what was confirmed when it was asked for again, up to now, so long after its change.

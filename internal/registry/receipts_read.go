@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/counterfoil/counterfoil"
 	"github.com/counterfoil/counterfoil/internal/store"
@@ -25,7 +26,7 @@ func (r *Registry) Receipt(ctx context.Context, c Caller, id string) (receipt co
 		if err != nil {
 			return err
 		}
-		receipt = k.Receipt
+		receipt = byNow(k.Receipt, w.tx.Now().Time())
 		return nil
 	})
 	return receipt, err
@@ -67,8 +68,7 @@ func (r *Registry) openReceipt(id string) keptReceipt {
 	return keptReceipt{}
 }
 
-// orStored is the receipt itself, or the stored one where none was kept. One that was never completed is so by now where the change is
-// as old as is certain; that nobody can say who confirmed it, and when, shows in that it has no nodes.
+// orStored is the receipt itself, or the stored one where none was kept.
 func (k keptReceipt) orStored(tx *store.Tx, id string) (_ keptReceipt, found bool, err error) {
 	if k.ID != "" {
 		return k, true, nil
@@ -81,10 +81,16 @@ func (k keptReceipt) orStored(tx *store.Tx, id string) (_ keptReceipt, found boo
 	if err := json.Unmarshal([]byte(raw), &k.Receipt); err != nil {
 		return k, true, fmt.Errorf("%w: %s: %w", errDamagedReceipt, id, err)
 	}
-	if !k.Complete && tx.Now().Time().Sub(k.RevokedAt) >= certain {
-		k.Complete, k.TookMS = true, milliseconds(certain)
-	}
 	return k, true, nil
+}
+
+// byNow is a receipt as it is to be read. One that was never completed is so by now where the change is as old as is certain; that nobody
+// can say who confirmed it, and when, shows in that it has no nodes.
+func byNow(receipt counterfoil.Receipt, now time.Time) counterfoil.Receipt {
+	if !receipt.Complete && now.Sub(receipt.RevokedAt) >= certain {
+		receipt.Complete, receipt.TookMS = true, milliseconds(certain)
+	}
+	return receipt
 }
 
 var errDamagedReceipt = errors.New("a receipt in the database is damaged")

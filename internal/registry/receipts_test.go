@@ -78,7 +78,7 @@ func TestReceiptOfARevocationThatIsAskedForAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.now = h.now.Add(after)
-		read, err := h.storedReceipt(t.Context(), receipt)
+		read, err := h.Receipt(t.Context(), Operator(), receipt)
 		if late := after >= certain; err != nil || read.Complete != late || late && read.TookMS != milliseconds(certain) {
 			t.Errorf("%v after the commit, read without asking again, it is %+v, %v", after, read, err)
 		}

@@ -310,7 +310,7 @@ func (r *Registry) revoke(ctx context.Context, c Caller, org string, op *Operati
 	}
 	if earlier != "" {
 		again, now := receipt, r.Now().Time()
-		if receipt, err = r.storedReceipt(ctx, earlier); err == nil && len(receipt.Nodes) == 0 { // whoever revoked it died before the answer, or is about to give it
+		if receipt, err = r.storedReceipt(ctx, earlier); err == nil && !receipt.Complete { // whoever revoked it died before the answer, or is about to give it
 			receipt = r.keep(ctx, org, confirmedLater(receipt, again, now))
 		}
 	}

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -30,12 +31,17 @@ func (u *unapplied) begin() (applied func()) {
 	})
 }
 
-// wait returns when all that had begun is applied.
-func (u *unapplied) wait() {
+// wait returns when all that had begun is applied, or the context has ended.
+func (u *unapplied) wait(ctx context.Context) error {
 	u.mu.Lock()
 	open := slices.Collect(maps.Keys(u.open))
 	u.mu.Unlock()
 	for _, done := range open {
-		<-done
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	return nil
 }

@@ -83,7 +83,7 @@ func (c *Core) replay(ctx context.Context, with func(context.Context) (int, erro
 // keepLedger keeps the database and the ledger in step: at once, when one was begun, hourly, and once in each epoch after the given
 // one. That began because the log is not the one that was followed, as when the database was put back beneath this process, or a
 // standby took over that lacked the end; or because this node was far behind. What fails is tried again after a second, then after twice
-// as long each time, up to a minute, since it may read much, and at once in another epoch; it is said once a minute.
+// as long each time, since it may read much: up to a minute, or 5 seconds where the log may be another; it is said once a minute.
 func (c *Core) keepLedger(epoch uint64) {
 	second, hour := time.NewTicker(time.Second), time.NewTicker(time.Hour)
 	defer second.Stop()
@@ -101,7 +101,7 @@ func (c *Core) keepLedger(epoch uint64) {
 		if alive && (due || now != epoch) && !time.Now().Before(again) {
 			tried = now
 			err := c.replay(ctx, c.Registry.KeepLedger)
-			if pause = pauseAfter(err, pause); err == nil {
+			if pause = pauseAfter(err, pause, now != epoch); err == nil {
 				due, epoch = false, now
 			} else if ctx.Err() == nil && time.Since(said) >= time.Minute {
 				said = time.Now()
@@ -120,10 +120,15 @@ func (c *Core) keepLedger(epoch uint64) {
 	}
 }
 
-// pauseAfter is how long to wait after an attempt that ended with err and came after a pause.
-func pauseAfter(err error, pause time.Duration) time.Duration {
+// pauseAfter is how long to wait after an attempt that ended with err and came after a pause; urgent: what was revoked may be good
+// until then.
+func pauseAfter(err error, pause time.Duration, urgent bool) time.Duration {
 	if err == nil {
 		return 0
 	}
-	return min(max(2*pause, time.Second/2), time.Minute) // half a second ends before the next tick
+	most := time.Minute
+	if urgent {
+		most = 5 * time.Second
+	}
+	return min(max(2*pause, time.Second/2), most) // half a second ends before the next tick
 }

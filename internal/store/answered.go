@@ -9,8 +9,9 @@ import (
 // a log that does not hold one is another log, as when a standby took over that lacked the end, also where the follower had not come
 // so far, or has since read other entries with these numbers.
 type answered struct {
-	mu    sync.Mutex
-	heads []head
+	mu       sync.Mutex
+	heads    []head
+	replaced bool // the last, since all was called
 }
 
 // maxAnswered bounds what is kept while no lease is renewed, in which time nothing is written.
@@ -29,7 +30,7 @@ func (a *answered) note(h head) {
 	switch {
 	case h.number == 0, n > 0 && a.heads[n-1].number == h.number && bytes.Equal(a.heads[n-1].hash, h.hash):
 	case n == maxAnswered:
-		a.heads[n-1] = h
+		a.heads[n-1], a.replaced = h, true
 	default:
 		a.heads = append(a.heads, h)
 	}
@@ -38,6 +39,7 @@ func (a *answered) note(h head) {
 func (a *answered) all() (numbers []int64, hashes [][]byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.replaced = false
 	numbers, hashes = make([]int64, len(a.heads)), make([][]byte, len(a.heads)) // NULL is no array
 	for i, h := range a.heads {
 		numbers[i], hashes[i] = h.number, h.hash
@@ -45,11 +47,15 @@ func (a *answered) all() (numbers []int64, hashes [][]byte) {
 	return numbers, hashes
 }
 
-// seen drops the first n: the log holds them, and whoever follows it from here on would notice.
+// seen drops the first n, which all returned: the log holds them, and whoever follows it from here on would notice.
 func (a *answered) seen(n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.heads = a.heads[min(n, len(a.heads)):]
+	n = min(n, len(a.heads))
+	if a.replaced && n == len(a.heads) && n > 0 {
+		n--
+	}
+	a.heads = a.heads[n:]
 	if len(a.heads) == 0 {
 		a.heads = nil
 	}

@@ -39,6 +39,7 @@ type follower struct {
 	applied   atomic.Int64  // number of the last entry applied
 	lag       lag
 	answered  answered
+	another   atomic.Bool                  // the log became another since the start, or lost entries that were not read
 	floor     atomic.Pointer[func() int64] // what those whom this node feeds have applied; nil: it feeds nobody
 	claimed   atomic.Int64                 // the highest entry that was said to be applied
 	renewed   atomic.Int64                 // nanoseconds since start: when the last good renewal began
@@ -263,7 +264,7 @@ func (f *follower) head(ctx context.Context, conn *pgx.Conn) (number int64, hash
 // sameLog is true where the log holds an entry with a hash, whole or of retention's making, and retention took nothing after it, which
 // could not be read any more; or where the entry is 0. It is formatted with the numbers of the parameters.
 const sameLog = `(CAST($%[1]d AS BIGINT) = 0 OR (EXISTS (SELECT 1 FROM events WHERE seq = $%[1]d AND hash = $%[2]d)
-	OR EXISTS (SELECT 1 FROM removed_events WHERE seq = $%[1]d AND hash = $%[2]d)) AND NOT EXISTS (SELECT 1 FROM removed_events WHERE seq > $%[1]d))`
+	OR EXISTS (SELECT 1 FROM removed_events WHERE seq = $%[1]d AND hash = $%[2]d)) AND (SELECT COALESCE(MAX(seq), 0) FROM removed_events) <= $%[1]d)`
 
 // renew lets the lease run from began on, a moment before the log was read, unless this node was fenced, or the log does not hold
 // what it applied last or has answered by, as where a backup was put back: then it joins again, and reads the log again before it is

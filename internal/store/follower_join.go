@@ -85,6 +85,7 @@ func (f *follower) resume(ctx context.Context, conn *pgx.Conn) error {
 	if !same {
 		f.log.Error("the database's log is not the one that was followed: what is in memory is forgotten", "entry", last)
 		f.answered.clear()
+		f.another.Store(true)
 		f.forget(number, hash)
 	}
 	return nil

@@ -36,6 +36,10 @@ func (s *Store) CatchUp(ctx context.Context) (int64, error) {
 	return number, unavailable(err)
 }
 
+// Another reports whether the log has become another since this process began, or lost entries that it had not read. An epoch may end
+// for less.
+func (s *Store) Another() bool { return s.engine.another() }
+
 // Attach has fn told of every entry of the log, whichever node wrote it, in order and before this node says that it has
 // applied it; entries may be told again. As long as fn fails, this node trusts nothing that it remembers. On SQLite, where
 // whoever writes tells, fn is never called.

@@ -167,6 +167,8 @@ func (e *sqliteEngine) catchUp(ctx context.Context) (number int64, err error) {
 	return number, err
 }
 
+func (e *sqliteEngine) another() bool { return false }
+
 func (e *sqliteEngine) confirm(context.Context, int64) ([]Confirmation, error) { return nil, nil }
 func (e *sqliteEngine) settled(context.Context, counterfoil.Instant) error     { return nil }
 func (e *sqliteEngine) settledUntil() counterfoil.Instant                      { return math.MaxInt64 }

@@ -206,6 +206,7 @@ func (w *sqliteWriter) attempt(job *writeJob, h head) (_ head, err error) {
 		if h, err = insertNumbered(w.conn, h, &tx.events[i]); err != nil {
 			return h, err
 		}
+		tx.logged = h.number
 	}
 	return h, nil
 }

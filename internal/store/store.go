@@ -92,6 +92,8 @@ type engine interface {
 	attach(fn func([]counterfoil.Event) error) (detach func())
 	// catchUp waits until this node has applied all that is committed, or trusts its memory no more, and returns the last number.
 	catchUp(ctx context.Context) (int64, error)
+	// another reports whether the log became another since the start, or lost entries that this node had not read.
+	another() bool
 	// confirm waits until every other node has applied entry number, or all that is committed where it is 0, or trusts
 	// its memory no more.
 	confirm(ctx context.Context, number int64) ([]Confirmation, error)

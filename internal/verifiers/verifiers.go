@@ -32,7 +32,6 @@ type Set struct {
 	longest time.Duration // lease that is granted
 	ghosts  time.Duration // since start: until then verifiers of a process before this one may trust what they remember
 	epoch   func() (uint64, bool)
-	first   uint64 // epoch, in which the set was made
 
 	mu      sync.Mutex // guards what follows
 	all     map[string]*verifier
@@ -53,15 +52,7 @@ type verifier struct {
 // New makes an empty set that grants leases up to the longest. Ghosts is for how long verifiers of a process before this one may
 // trust what they remember. Epoch is the store's: it becomes another when the log does.
 func New(longest, ghosts time.Duration, epoch func() (uint64, bool)) *Set {
-	s := &Set{start: time.Now(), longest: longest, ghosts: ghosts, epoch: epoch, all: map[string]*verifier{}, changed: make(chan struct{})}
-	s.first, _ = epoch()
-	return s
-}
-
-// Anew reports whether the log has become another since the set was made.
-func (s *Set) Anew() bool {
-	epoch, _ := s.epoch()
-	return epoch != s.first
+	return &Set{start: time.Now(), longest: longest, ghosts: ghosts, epoch: epoch, all: map[string]*verifier{}, changed: make(chan struct{})}
 }
 
 func (s *Set) now() time.Duration { return time.Since(s.start) }
