@@ -17,6 +17,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/verifiers"
 )
 
+// tokens makes tokens of the organization, each with its id for a name.
 func (h *house) tokens(t *testing.T, ids ...string) {
 	t.Helper()
 	err := h.Store.Update(t.Context(), h.alpha.ID, store.ForTokens, func(tx *store.Tx) error {

@@ -99,17 +99,7 @@ func TestReplayPassesADamagedToken(t *testing.T) {
 	h := newHouse(t)
 	withLedger(t, h.Registry)
 	ids := []string{"tok_damagedtoken", "tok_revivedtoken"}
-	err := h.Store.Update(t.Context(), h.alpha.ID, store.ForTokens, func(tx *store.Tx) error {
-		for _, id := range ids {
-			if err := tx.InsertToken(store.Token{ID: id, Kind: counterfoil.KindOrganization, Name: id, KeyID: 1}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	h.tokens(t, ids...)
 	if err := h.Ledger.Append(ledger.Entry{Token: ids[1], At: h.now}, ledger.Entry{Token: ids[0], At: h.now}); err != nil { // the newest is looked at first
 		t.Fatal(err)
 	}
