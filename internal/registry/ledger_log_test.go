@@ -47,6 +47,44 @@ func mentions(t *testing.T, path, id string) int {
 	return strings.Count(string(text), id)
 }
 
+// An entry that cannot be read, as when somebody has written into the table, hides no other: from those who follow the log, who are told
+// that anything may have changed, and from the ledger.
+func TestEntryThatCannotBeRead(t *testing.T) {
+	h := newHouse(t)
+	other := New(h.Config)
+	withLedger(t, other)
+	path := withLedger(t, h.Registry)
+	h.tokens(t, "tok_damageddamag")
+	number, hash, err := h.LogEnd(t.Context(), Operator())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.RevokeToken(t.Context(), Operator(), h.alpha.ID, "tok_damageddamag", ""); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(h.dir, "counterfoil.db")+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("UPDATE events SET body = 'no JSON' WHERE seq = $1", number+1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.DeleteOrganization(t.Context(), Operator(), h.beta.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = h.KeepLedger(t.Context()); err != nil || mentions(t, path, h.beta.ID) != 1 {
+		t.Errorf("comparing: %v; the ledger has %d lines of what another node ended after it", err, mentions(t, path, h.beta.ID))
+	}
+	events, err := h.ChangesAfter(t.Context(), Operator(), number, hash, 500)
+	if err != nil || len(events) < 2 {
+		t.Fatalf("a follower is told of %d entries, %v", len(events), err)
+	}
+	if e := events[0]; e.Target.Kind == "" || e.OrganizationID != "" || e.Number != number+1 || len(e.Hash) == 0 { // as of what nobody knows
+		t.Errorf("a follower is told %+v of it", e)
+	}
+}
+
 // TestLedgerFollowsTheLog: a ledger has what other nodes ended, and nothing twice; of what an organization writes into the log
 // itself it takes the truth alone.
 func TestLedgerFollowsTheLog(t *testing.T) {

@@ -116,6 +116,18 @@ func eventOf(number int64, body string, hash []byte) (e counterfoil.Event, err e
 	return e, nil
 }
 
+// followed is the event of an entry for whoever follows the log. One that cannot be read, as when somebody has written into the table,
+// is taken for one of a kind that nobody knows, in the instance, which may have changed anything: it is no reason to stop there.
+func followed(number int64, body string, hash []byte) (e counterfoil.Event, damaged error) {
+	if e, damaged = eventOf(number, body, hash); damaged != nil {
+		e = counterfoil.Event{Number: number, Hash: hash, Target: counterfoil.Target{Kind: damagedKind}}
+	}
+	return e, damaged
+}
+
+// damagedKind is what an entry that cannot be read is about.
+const damagedKind = "damaged"
+
 // eventsBy is the table, by the index that narrows most.
 func (tx *Tx) eventsBy(f EventFilter) string {
 	index := "events_by_number"

@@ -47,12 +47,16 @@ func (a *answered) all() (numbers []int64, hashes [][]byte) {
 	return numbers, hashes
 }
 
-// seen drops the first n, which all returned: the log holds them, and whoever follows it from here on would notice.
-func (a *answered) seen(n int) {
+// seen drops those of the first n, which all returned and the log held, that this node has read: whoever follows the log from the entry
+// that was applied last would notice if it lost them.
+func (a *answered) seen(n int, applied int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	n = min(n, len(a.heads))
 	if a.replaced && n == len(a.heads) && n > 0 {
+		n--
+	}
+	for n > 0 && a.heads[n-1].number > applied {
 		n--
 	}
 	a.heads = a.heads[n:]

@@ -10,7 +10,7 @@ func TestAnsweredWhileFull(t *testing.T) {
 	}
 	asked, _ := a.all()
 	a.note(head{number: maxAnswered + 1, hash: []byte{1}})
-	a.seen(len(asked))
+	a.seen(len(asked), maxAnswered+1)
 	if left, _ := a.all(); len(left) != 1 {
 		t.Errorf("the end that nobody has asked for is forgotten: %v", left)
 	}

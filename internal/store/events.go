@@ -102,19 +102,19 @@ func (s *Store) LastEvent(ctx context.Context) (int64, error) {
 	return n, err
 }
 
-// Follow returns up to limit entries after number, in order and without holes. It crosses organizations: followers read
-// the whole log.
+// Follow returns up to limit entries after number, in order and without holes; one that cannot be read is about something that nobody
+// knows. It crosses organizations: followers read the whole log.
 func (s *Store) Follow(ctx context.Context, number int64, limit int) ([]counterfoil.Event, error) {
 	var out []counterfoil.Event
 	err := s.engine.view(ctx, func(q querier) (err error) {
-		out, err = scanEvents(q, "SELECT seq, body, hash FROM events WHERE seq > $1 ORDER BY seq LIMIT $2", number, limit)
+		out, err = collect(q, scanFollowed, "SELECT seq, body, hash FROM events WHERE seq > $1 ORDER BY seq LIMIT $2", number, limit)
 		return err
 	})
 	return out, err
 }
 
-// FollowActions shows the entries behind number, as far as through, that have one of some actions, in order, until see fails. It
-// crosses organizations: it serves the ledger of what ended, which is one.
+// FollowActions shows the entries behind number, as far as through, that have one of some actions, in order, until see fails; of one
+// that cannot be read it is not known what it is about. It crosses organizations: it serves the ledger of what ended, which is one.
 func (s *Store) FollowActions(ctx context.Context, number, through int64, actions []string, see func([]counterfoil.Event) error) error {
 	const stretch = 10_000 // entries that one transaction looks at
 	in := strings.Repeat(",?", len(actions))[1:]
@@ -127,7 +127,7 @@ func (s *Store) FollowActions(ctx context.Context, number, through int64, action
 		w.add("seq > ? AND seq <= ? AND action IN ("+in+")", args...)
 		var events []counterfoil.Event
 		err := s.engine.view(ctx, func(q querier) (err error) {
-			events, err = scanEvents(q, "SELECT seq, body, hash FROM events WHERE "+w.sql()+" ORDER BY seq", w.args...)
+			events, err = collect(q, scanFollowed, "SELECT seq, body, hash FROM events WHERE "+w.sql()+" ORDER BY seq", w.args...)
 			return err
 		})
 		if err == nil && len(events) > 0 {
@@ -138,6 +138,14 @@ func (s *Store) FollowActions(ctx context.Context, number, through int64, action
 		}
 	}
 	return nil
+}
+
+func scanFollowed(r scanner) (e counterfoil.Event, err error) {
+	number, body, hash, err := scanBody(r)
+	if err == nil {
+		e, _ = followed(number, body, hash)
+	}
+	return e, err
 }
 
 func scanEvents(q querier, query string, args ...any) ([]counterfoil.Event, error) {

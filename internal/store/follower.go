@@ -232,8 +232,10 @@ func (f *follower) turn(ctx context.Context, conn *pgx.Conn, beat bool) error {
 	return err
 }
 
+// sayApplied says how far a node is, without waiting for the disk, unless it said more already, or the log does not go so far: that is
+// another then, as will be noticed. Less is said by renewals alone.
 const sayApplied = `WITH fast AS (SELECT set_config('synchronous_commit', 'off', true) AS off)
-	UPDATE nodes SET applied = $2 FROM fast WHERE id = $1 AND off <> ''`
+	UPDATE nodes SET applied = $2 FROM fast WHERE id = $1 AND off <> '' AND applied < $2 AND $2 <= (SELECT COALESCE(MAX(seq), 0) FROM events)`
 
 // claim is how far this node says to be: with those whom it feeds.
 func (f *follower) claim() int64 {
@@ -273,9 +275,10 @@ func (f *follower) renew(ctx context.Context, conn *pgx.Conn, began time.Duratio
 	f.renewals++
 	f.due = f.now() + f.lease/4
 	numbers, hashes := f.answered.all()
+	claim := f.claim()
 	tag, err := conn.Exec(ctx, "UPDATE nodes SET applied = $2, renewals = $3, settled = $4, seen_at = $5 WHERE id = $1 AND fenced = 0 AND NOT "+fmt.Sprintf(outdated, 6)+
 		" AND "+fmt.Sprintf(sameLog, 7, 8)+" AND "+fmt.Sprintf(holdsAll, 9, 10),
-		f.id, f.claim(), f.renewals, int64(f.settled()), time.Now().UnixMicro(), len(migrations)-1, f.applied.Load(), f.hash, numbers, hashes)
+		f.id, claim, f.renewals, int64(f.settled()), time.Now().UnixMicro(), len(migrations)-1, f.applied.Load(), f.hash, numbers, hashes)
 	if err != nil {
 		return fmt.Errorf("renewing the lease: %w", err)
 	}
@@ -294,7 +297,8 @@ func (f *follower) renew(ctx context.Context, conn *pgx.Conn, began time.Duratio
 		}
 		return nil
 	}
-	f.answered.seen(len(numbers))
+	f.answered.seen(len(numbers), f.applied.Load())
+	f.claimed.Store(claim)  // it may be less than was said before, as where somebody who is fed has just come
 	f.outdated.Store(false) // a backup was restored
 	f.renewed.Store(int64(began))
 	f.until.Store(int64(began + f.lease))

@@ -73,11 +73,12 @@ func (f *follower) readOn(ctx context.Context, conn *pgx.Conn) (n int, full bool
 	if err := f.tell(p.events); err != nil {
 		return 0, false, err
 	}
-	f.hash = last.Hash
-	f.reach(last.Number)
 	if p.damaged { // it may have been about anything, the catalogue too
 		f.forget(last.Number, last.Hash)
 		f.due = 0
+	} else {
+		f.hash = last.Hash
+		f.reach(last.Number)
 	}
 	f.measure(p.ages, f.now()-asked)
 	if p.full {
@@ -103,8 +104,7 @@ func (f *follower) tell(events []counterfoil.Event) error {
 	return nil
 }
 
-// read returns the next entries. errOtherLog: they do not follow on the one that was applied last. An entry that cannot be read, as
-// when somebody has written into the table, is taken for one of a kind that nobody knows: it is no reason never to be alive again.
+// read returns the next entries. errOtherLog: they do not follow on the one that was applied last.
 func (f *follower) read(ctx context.Context, conn *pgx.Conn) (p page, err error) {
 	rows, err := conn.Query(ctx, "SELECT seq, body, hash, "+databaseClock+" - numbered_at, "+fmt.Sprintf(sameLog, 1, 3)+`, total FROM (
 		SELECT seq, body, hash, numbered_at, SUM(octet_length(body)) OVER (ORDER BY seq) AS total FROM events WHERE seq > $1 ORDER BY seq LIMIT $2
@@ -128,19 +128,16 @@ func (f *follower) read(ctx context.Context, conn *pgx.Conn) (p page, err error)
 		if age != nil {
 			p.ages = append(p.ages, *age)
 		}
-		if e, err = eventOf(number, body, hash); err != nil {
-			f.log.Error("an entry of the log cannot be read: what is in memory is forgotten", "entry", number, "error", err)
+		e, damaged := followed(number, body, hash)
+		if damaged != nil {
+			f.log.Error("an entry of the log cannot be read: what is in memory is forgotten", "entry", number, "error", damaged)
 			p.damaged = true
-			return counterfoil.Event{Number: number, Hash: hash, Target: counterfoil.Target{Kind: damagedKind}}, nil
 		}
 		return e, nil
 	})
 	p.full = len(p.events) == followPage || total >= f.bytes
 	return p, err
 }
-
-// damagedKind is what an entry that cannot be read is about, in the instance.
-const damagedKind = "damaged"
 
 // measure tells of entries of the given ages, in microseconds, that were applied; since is how long ago the question for them was
 // sent, which was before they had these ages.
@@ -159,12 +156,15 @@ func (f *follower) reach(number int64) {
 	f.lag.reach(number)
 }
 
-// reached waits until an entry is applied, or what was in memory in an epoch is not trusted any more.
+// reached waits until an entry that the log holds is applied, or what was in memory in an epoch is not trusted any more. That the lease
+// has run out is not enough: the answer to a renewal may come yet, of a turn that began, and read the log, before the entry was there.
+// What such a turn grants has run out after another lease.
 func (f *follower) reached(ctx context.Context, number int64, epoch uint64) error {
+	began := f.now()
 	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
 	for {
-		if now, alive := f.alive(); f.applied.Load() >= number || !alive || now != epoch {
+		if now, alive := f.alive(); f.applied.Load() >= number || now != epoch || !alive && f.now()-began >= f.lease {
 			return nil
 		}
 		select {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -60,7 +61,8 @@ func TestFarBehind(t *testing.T) {
 	}
 }
 
-// An entry that is none, as when somebody has written into the table, has everything forgotten, and stops nobody.
+// An entry that is none, as when somebody has written into the table, has everything forgotten, and stops nobody: no node, nor verifiers
+// and the ledger, which read for themselves.
 func TestEntryThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	address := postgrestest.NewDatabase(t)
@@ -84,6 +86,17 @@ func TestEntryThatCannotBeRead(t *testing.T) {
 		eventually(t, "it goes on", longest, func() bool { return heard.has("after " + body) })
 		if got := strange.Load(); got != number-1 {
 			t.Errorf("the strange entry is %d, the next %d", got, number)
+		}
+	}
+	whole := must(s.Follow(t.Context(), 0, 10))
+	var ended []counterfoil.Event
+	err := s.FollowActions(t.Context(), 0, 10, []string{"token_revoked"}, func(list []counterfoil.Event) error { ended = append(ended, list...); return nil })
+	if err != nil || len(whole) != 4 || len(ended) != 2 {
+		t.Fatalf("who reads it himself is told of %d entries, of %d by their action, %v", len(whole), len(ended), err)
+	}
+	for i, e := range []counterfoil.Event{whole[0], whole[2]} {
+		if e.Target.Kind != damagedKind || e.OrganizationID != "" || len(e.Hash) == 0 || !reflect.DeepEqual(e, ended[i]) {
+			t.Errorf("he is told %+v and %+v", e, ended[i])
 		}
 	}
 	if said := log.String(); strings.Count(said, "level=ERROR") != 2 || !strings.Contains(said, "entry=1 ") {
