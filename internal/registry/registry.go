@@ -206,11 +206,11 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 		if err == nil {
 			here := time.Since(committed)
 			r.keepDead(dead)
-			if now, _ := r.Store.Alive(); now != epoch && len(dead) > 0 { // the database may be another than it was committed to
-				_, err = r.KeepLedger(ctx)
-			}
-			if err == nil && op.Narrows {
+			if op.Narrows {
 				receipt, err = r.confirm(ctx, org, receipt, confirming{committed, here, last.Logged()})
+			}
+			if now, _ := r.Store.Alive(); err == nil && now != epoch && len(dead) > 0 { // the database may be another than it was committed to
+				_, err = r.KeepLedger(ctx)
 			}
 		}
 	}
@@ -240,9 +240,11 @@ func (r *Registry) faulty(ctx context.Context, c Caller, org string, op *Operati
 	return c.withFaults(found)
 }
 
-// remember reads the organization's rules as they are committed, so that the next write need not compile them. What fails
-// costs that write its time and nothing else.
+// remember reads the organization's rules as they are committed, so that the next write need not compile them. What fails, or is not
+// done at once, costs that write its time and nothing else.
 func (r *Registry) remember(ctx context.Context, org string) {
+	ctx, cancel := context.WithTimeout(ctx, 250*time.Millisecond)
+	defer cancel()
 	err := r.Store.View(ctx, org, func(tx *store.Tx) error {
 		_, err := r.Rules.Committed(tx)
 		return err

@@ -310,7 +310,9 @@ func (r *Registry) revoke(ctx context.Context, c Caller, org string, op *Operati
 	}
 	if earlier != "" {
 		again, now := receipt, r.Now().Time()
-		if receipt, err = r.storedReceipt(ctx, earlier); err == nil && !receipt.Complete { // whoever revoked it died before the answer, or is about to give it
+		receipt, err = r.storedReceipt(ctx, earlier)
+		// Whoever revoked it died before the answer, or is about to give it; in one process alone a receipt is complete before that.
+		if err == nil && (!receipt.Complete || len(receipt.Nodes) == 0 && now.Sub(receipt.RevokedAt) < certain) {
 			receipt = r.keep(ctx, org, confirmedLater(receipt, again, now))
 		}
 	}
