@@ -52,7 +52,7 @@ func Available() error {
 }
 
 // NewDatabase makes an empty database on the shared server and returns its URL, whose role owns the database and is no
-// superuser. The database goes when the test ends, connections and all.
+// superuser. It stays until the tests of this binary have ended: to drop a database costs more than to make one.
 func NewDatabase(t testing.TB) string {
 	t.Helper()
 	return sharedServer(t).NewDatabase(t)

@@ -271,17 +271,6 @@ func (s *Server) copyOf(t testing.TB, original string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		s.mu.Lock()
-		running := s.process != nil
-		s.mu.Unlock()
-		if !running {
-			return
-		}
-		if err := s.drop(database); err != nil {
-			t.Errorf("%v\nPostgreSQL wrote:\n%s", err, s.logTail())
-		}
-	})
 	return s.url(role, database)
 }
 
