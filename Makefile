@@ -15,6 +15,7 @@ FUZZTIME  ?= 10s
 
 # Modules below this one, such as ./bench: each with its own go.mod.
 NESTED := $(shell find . -mindepth 2 -name go.mod -not -path '*/testdata/*' -not -path './data/*' | sed 's|/go.mod$$||' | sort)
+NESTED_TESTS := $(NESTED:./%=in/%)
 # SQLite is C, translated to Go: all of its memory lies outside of what the race detector watches. Argon2 works on memory that
 # it shares with nobody. Instrumented they find nothing more and take four times as long.
 RACE := -race $(patsubst %,-gcflags=%=-race=false,modernc.org/sqlite/lib modernc.org/libc modernc.org/memory golang.org/x/crypto/argon2)
@@ -52,7 +53,7 @@ run: build ## build, then serve on SQLite in ./data (DATA=…) with a token read
 
 .PHONY: test
 test: ## everything that must pass: what the tests need, the linters, all tests with the race detector
-	@tools/test.sh deps lint test-race test-norace test-nested
+	@tools/test.sh deps lint test-race test-rest
 
 .PHONY: deps
 deps: ## install what the tests need and this machine lacks: PostgreSQL, nginx, gcc, Python 3, Chromium
@@ -89,16 +90,21 @@ test-race: ## with the race detector: the tests of this module in whose processe
 .PHONY: test-norace
 test-norace: ## without the race detector: what test-race leaves out
 	$(TEST) -timeout 20m $(TESTFLAGS) $(addprefix ./,$(OUTSIDE))
-	@files=$$(grep -rlE '^//go:build .*!race' --include='*_test.go' --exclude-dir=testdata $(patsubst %,--exclude-dir=%,$(notdir $(NESTED))) .); \
+	@files=$$($(GO) list -f '{{range .TestGoFiles}}{{$$.Dir}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$.Dir}}/{{.}} {{end}}' ./... | xargs grep -lE '^//go:build .*!race'); \
 	tests=$$(sed -nE 's/^func (Test[A-Za-z0-9_]+).*/\1/p' $$files | paste -sd '|'); \
 	$(TEST) -timeout 10m $(TESTFLAGS) -run "^($$tests)$$" $$(xargs -n1 dirname <<<"$$files" | sort -u)
 
 .PHONY: test-nested
-test-nested: ## the tests of the modules below this one
-	@for dir in $(NESTED); do \
-		case ' $(ONE_BY_ONE) ' in *" $$dir "*) cgo=0 race= ;; *) cgo=1 race='$(RACE)' ;; esac; \
-		(echo "in $$dir:" && cd $$dir && CGO_ENABLED=$$cgo GORACE='$(GORACE)' $(TEST) $$race -timeout 20m $(TESTFLAGS) ./...); \
-	done
+test-nested: $(NESTED_TESTS) ## the tests of the modules below this one
+
+.PHONY: $(NESTED_TESTS)
+$(NESTED_TESTS): in/%:
+	@case ' $(ONE_BY_ONE) ' in *" ./$* "*) cgo=0 race= ;; *) cgo=1 race='$(RACE)' ;; esac; \
+	echo "in ./$*:" && cd $* && CGO_ENABLED=$$cgo GORACE='$(GORACE)' $(TEST) $$race -timeout 20m $(TESTFLAGS) ./...
+
+.PHONY: test-rest
+test-rest: ## test-norace and test-nested at once, since each waits for much of its time
+	@$(MAKE) --no-print-directory -j2 -O test-norace $(NESTED_TESTS)
 
 .PHONY: screenshots
 screenshots: ## docs/images/console-*.png anew: pictures of the console's pages
