@@ -120,13 +120,13 @@ func eventOf(number int64, body string, hash []byte) (e counterfoil.Event, err e
 // is taken for one of a kind that nobody knows, in the instance, which may have changed anything: it is no reason to stop there.
 func followed(number int64, body string, hash []byte) (e counterfoil.Event, damaged error) {
 	if e, damaged = eventOf(number, body, hash); damaged != nil {
-		e = counterfoil.Event{Number: number, Hash: hash, Target: counterfoil.Target{Kind: damagedKind}}
+		e = counterfoil.Event{Number: number, Hash: hash, Target: counterfoil.Target{Kind: DamagedKind}}
 	}
 	return e, damaged
 }
 
-// damagedKind is what an entry that cannot be read is about.
-const damagedKind = "damaged"
+// DamagedKind is what an entry that cannot be read is about, as followers are told.
+const DamagedKind = "damaged"
 
 // eventsBy is the table, by the index that narrows most.
 func (tx *Tx) eventsBy(f EventFilter) string {

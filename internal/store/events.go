@@ -114,7 +114,8 @@ func (s *Store) Follow(ctx context.Context, number int64, limit int) ([]counterf
 }
 
 // FollowActions shows the entries behind number, as far as through, that have one of some actions, in order, until see fails; of one
-// that cannot be read it is not known what it is about. It crosses organizations: it serves the ledger of what ended, which is one.
+// that cannot be read it is not known what it is about, but for a token. It crosses organizations: it serves the ledger of what ended,
+// which is one.
 func (s *Store) FollowActions(ctx context.Context, number, through int64, actions []string, see func([]counterfoil.Event) error) error {
 	const stretch = 10_000 // entries that one transaction looks at
 	in := strings.Repeat(",?", len(actions))[1:]
@@ -127,7 +128,7 @@ func (s *Store) FollowActions(ctx context.Context, number, through int64, action
 		w.add("seq > ? AND seq <= ? AND action IN ("+in+")", args...)
 		var events []counterfoil.Event
 		err := s.engine.view(ctx, func(q querier) (err error) {
-			events, err = collect(q, scanFollowed, "SELECT seq, body, hash FROM events WHERE "+w.sql()+" ORDER BY seq", w.args...)
+			events, err = collect(q, scanEnding, "SELECT seq, body, hash, token FROM events WHERE "+w.sql()+" ORDER BY seq", w.args...)
 			return err
 		})
 		if err == nil && len(events) > 0 {
@@ -146,6 +147,20 @@ func scanFollowed(r scanner) (e counterfoil.Event, err error) {
 		e, _ = followed(number, body, hash)
 	}
 	return e, err
+}
+
+func scanEnding(r scanner) (e counterfoil.Event, err error) {
+	var number int64
+	var body, token string
+	var hash []byte
+	if err := r.Scan(&number, &body, &hash, &token); err != nil {
+		return e, err
+	}
+	e, damaged := followed(number, body, hash)
+	if damaged != nil {
+		e.Target.ID = token
+	}
+	return e, nil
 }
 
 func scanEvents(q querier, query string, args ...any) ([]counterfoil.Event, error) {

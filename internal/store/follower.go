@@ -49,6 +49,7 @@ type follower struct {
 	hash      []byte                       // of entry applied; the following goroutine's own, as is all below
 	bytes     int64                        // to read at once
 	renewals  int64
+	refused   bool          // the last renewal was
 	due       time.Duration // since start, of the next renewal
 	listening bool
 	quit      context.CancelFunc
@@ -73,6 +74,7 @@ const (
 
 var (
 	errNotAlive = errors.New("this node has not heard from the log within its lease")
+	errRefused  = errors.New("the lease was not renewed, and not after joining again either")
 	errOtherLog = errors.New("the log is another than the one that was followed")
 	errSolo     = errors.New("a version of counterfoil that must run alone serves this database: stop it first")
 )
@@ -263,9 +265,9 @@ func (f *follower) head(ctx context.Context, conn *pgx.Conn) (number int64, hash
 	return number, hash, err
 }
 
-// sameLog is true where the log holds an entry with a hash, whole or of retention's making, and retention took nothing after it, which
+// sameLog is true where the log holds an entry with a hash, or without one, as somebody may have written it, whole or of retention's making, and retention took nothing after it, which
 // could not be read any more; or where the entry is 0. It is formatted with the numbers of the parameters.
-const sameLog = `(CAST($%[1]d AS BIGINT) = 0 OR (EXISTS (SELECT 1 FROM events WHERE seq = $%[1]d AND hash = $%[2]d)
+const sameLog = `(CAST($%[1]d AS BIGINT) = 0 OR (EXISTS (SELECT 1 FROM events WHERE seq = $%[1]d AND hash IS NOT DISTINCT FROM $%[2]d)
 	OR EXISTS (SELECT 1 FROM removed_events WHERE seq = $%[1]d AND hash = $%[2]d)) AND (SELECT COALESCE(MAX(seq), 0) FROM removed_events) <= $%[1]d)`
 
 // renew lets the lease run from began on, a moment before the log was read, unless this node was fenced, or the log does not hold
@@ -295,8 +297,13 @@ func (f *follower) renew(ctx context.Context, conn *pgx.Conn, began time.Duratio
 		if f.epoch.Load() == epoch { // else it was said that the log is another
 			f.log.Warn("this node has not renewed its lease in time and was given up: it joins again, and reads what it missed", "lease", f.lease)
 		}
+		if f.refused { // whatever it is: not again without a pause
+			return errRefused
+		}
+		f.refused = true
 		return nil
 	}
+	f.refused = false
 	f.answered.seen(len(numbers), f.applied.Load())
 	f.claimed.Store(claim)  // it may be less than was said before, as where somebody who is fed has just come
 	f.outdated.Store(false) // a backup was restored

@@ -72,7 +72,7 @@ func TestEntryThatCannotBeRead(t *testing.T) {
 	var heard told
 	defer s.Attach(func(events []counterfoil.Event) error {
 		for _, e := range events {
-			if e.Target.Kind == damagedKind && e.OrganizationID == "" {
+			if e.Target.Kind == DamagedKind && e.OrganizationID == "" {
 				strange.Store(e.Number)
 			}
 		}
@@ -95,7 +95,7 @@ func TestEntryThatCannotBeRead(t *testing.T) {
 		t.Fatalf("who reads it himself is told of %d entries, of %d by their action, %v", len(whole), len(ended), err)
 	}
 	for i, e := range []counterfoil.Event{whole[0], whole[2]} {
-		if e.Target.Kind != damagedKind || e.OrganizationID != "" || len(e.Hash) == 0 || !reflect.DeepEqual(e, ended[i]) {
+		if e.Target.Kind != DamagedKind || e.OrganizationID != "" || len(e.Hash) == 0 || !reflect.DeepEqual(e, ended[i]) {
 			t.Errorf("he is told %+v and %+v", e, ended[i])
 		}
 	}

@@ -122,11 +122,12 @@ func (tx *Tx) UsageDue(day int64, after string, limit int) ([]string, error) {
 		WHERE h.organization > $1 AND COALESCE(s.day, 0) < $2 ORDER BY h.organization LIMIT $3`, after, day, limit)
 }
 
-// UsageEvents lists the events of the transaction's organization after a number that are of the given types, in their order.
+// UsageEvents lists the events of the transaction's organization after a number that are of the given types, in their order; those
+// that cannot be read are of DamagedKind, and of no time.
 func (tx *Tx) UsageEvents(after int64, types []string) ([]counterfoil.Event, error) {
 	var all []counterfoil.Event
 	for _, t := range types {
-		events, err := scanEvents(tx.q, "SELECT seq, body, hash FROM events"+tx.q.by("events_by_type")+" WHERE organization = $1 AND type = $2 AND seq > $3 ORDER BY seq", tx.org, t, after)
+		events, err := collect(tx.q, scanFollowed, "SELECT seq, body, hash FROM events"+tx.q.by("events_by_type")+" WHERE organization = $1 AND type = $2 AND seq > $3 ORDER BY seq", tx.org, t, after)
 		if err != nil {
 			return nil, err
 		}
