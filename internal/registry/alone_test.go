@@ -68,15 +68,7 @@ func TestARevocationWaitsForNoOther(t *testing.T) {
 func TestARevocationReadsNothing(t *testing.T) {
 	h := newHouse(t)
 	h.tokens(t, "tok_quickquickqu")
-	on, busy := make(chan struct{}), sync.WaitGroup{}
-	var all sync.WaitGroup
-	for range max(4, runtime.GOMAXPROCS(0)) {
-		busy.Add(1)
-		all.Go(func() {
-			_ = h.Store.View(context.Background(), "", func(*store.Tx) error { busy.Done(); <-on; return nil })
-		})
-	}
-	busy.Wait()
+	free := h.nobodyReads()
 	done := make(chan error, 1)
 	go func() {
 		_, err := h.RevokeToken(context.Background(), Operator(), h.alpha.ID, "tok_quickquickqu", "")
@@ -90,8 +82,49 @@ func TestARevocationReadsNothing(t *testing.T) {
 	case <-time.After(3 * time.Second):
 		t.Error("a revocation that is in force is not answered as long as nobody can read")
 	}
-	close(on)
-	all.Wait()
+	free()
+}
+
+// The rules that a change did not find in memory are read for the next one, also where that takes a while.
+func TestRulesAreRemembered(t *testing.T) {
+	h := newHouse(t)
+	h.Rules = &rules.Cache{InForce: &rules.InForce{}}
+	free := h.nobodyReads()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.remember(context.Background(), h.alpha.ID)
+	}()
+	time.Sleep(500 * time.Millisecond) // as long as a database takes that is far away
+	free()
+	<-done
+	err := h.Store.View(t.Context(), h.alpha.ID, func(tx *store.Tx) error {
+		c, err := h.Rules.Within(tx)
+		if err == nil && !h.Rules.Known(c) {
+			t.Error("the rules are not known")
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// nobodyReads has all connections for reading in use until free is called.
+func (h *house) nobodyReads() (free func()) {
+	on, busy := make(chan struct{}), sync.WaitGroup{}
+	var all sync.WaitGroup
+	for range max(4, runtime.GOMAXPROCS(0)) {
+		busy.Add(1)
+		all.Go(func() {
+			_ = h.Store.View(context.Background(), "", func(*store.Tx) error { busy.Done(); <-on; return nil })
+		})
+	}
+	busy.Wait()
+	return func() {
+		close(on)
+		all.Wait()
+	}
 }
 
 // What a receipt says of a revocation does not become worse by asking again: alone, it was complete with the commit.

@@ -94,6 +94,9 @@ func (r *Registry) followEnds(ctx context.Context, from, through int64, seen las
 		var missing []ledger.Entry
 		for i := range events {
 			id := events[i].Target.ID
+			if events[i].Target.Kind == store.DamagedKind {
+				r.Logger.Error("an entry of the log cannot be read: if a provider's key or an organization ended by it, the ledger of revocations lacks that", "entry", events[i].Number)
+			}
 			last, known := seen[id]
 			if known && last.Digest == nil || events[i].Action == "token_updated" && !bytes.Contains(events[i].Metadata, []byte(`"`+previousUntil+`"`)) {
 				continue

@@ -209,8 +209,17 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 			if op.Narrows {
 				receipt, err = r.confirm(ctx, org, receipt, confirming{committed, here, last.Logged()})
 			}
-			if now, _ := r.Store.Alive(); err == nil && now != epoch && len(dead) > 0 { // the database may be another than it was committed to
-				_, err = r.KeepLedger(ctx)
+			for err == nil && len(dead) > 0 {
+				now, _ := r.Store.Alive()
+				if now == epoch {
+					break
+				}
+				// The database may be another than it was committed to. What is found as the ledger says may just have been made so by
+				// somebody else, and is waited for.
+				epoch = now
+				if _, err = r.KeepLedger(ctx); err == nil {
+					_, err = r.confirm(ctx, org, counterfoil.Receipt{}, confirming{committed: time.Now()})
+				}
 			}
 		}
 	}
@@ -240,10 +249,10 @@ func (r *Registry) faulty(ctx context.Context, c Caller, org string, op *Operati
 	return c.withFaults(found)
 }
 
-// remember reads the organization's rules as they are committed, so that the next write need not compile them. What fails, or is not
-// done at once, costs that write its time and nothing else.
+// remember reads the organization's rules as they are committed, so that the next write need not compile them. What fails, or takes
+// longer than a database that is far away does, costs that write its time and nothing else.
 func (r *Registry) remember(ctx context.Context, org string) {
-	ctx, cancel := context.WithTimeout(ctx, 250*time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	err := r.Store.View(ctx, org, func(tx *store.Tx) error {
 		_, err := r.Rules.Committed(tx)

@@ -115,6 +115,9 @@ func (r *Registry) reckonTo(tx *store.Tx, today int64) (closed, error) {
 	var ahead []int64 // of yesterday, behind one of today: two clocks of one moment
 	var later bool
 	for i := range events {
+		if events[i].Target.Kind == store.DamagedKind {
+			r.Logger.Error("an entry of the log cannot be read: the usage of its organization may lack what it says", "entry", events[i].Number, "organization", c.org)
+		}
 		today := usage.Day(counterfoil.At(events[i].Timestamp)) >= today
 		if later = later || today; !today {
 			state.Apply(&events[i])
