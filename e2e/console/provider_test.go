@@ -230,7 +230,7 @@ func (p *person) downloaded(dir string) (k savedKey) {
 	for {
 		whole, _ := filepath.Glob(filepath.Join(dir, "key_*.json"))
 		private, _ := filepath.Glob(filepath.Join(dir, "key_*.pem"))
-		if len(whole) == 1 && len(private) == 1 {
+		if len(whole) == 1 && len(private) == 1 && filled(whole[0]) && filled(private[0]) {
 			return p.readKey(whole[0], private[0])
 		}
 		select {
@@ -239,6 +239,12 @@ func (p *person) downloaded(dir string) (k savedKey) {
 			p.t.Fatalf("the files did not come: %s %s", whole, private)
 		}
 	}
+}
+
+// filled reports whether a download is there: the browser makes an empty file of that name first, and puts the whole one in its place.
+func filled(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() > 0
 }
 
 func (p *person) readKey(whole, private string) (k savedKey) {
