@@ -74,7 +74,6 @@ const (
 
 var (
 	errNotAlive = errors.New("this node has not heard from the log within its lease")
-	errRefused  = errors.New("the lease was not renewed, and not after joining again either")
 	errOtherLog = errors.New("the log is another than the one that was followed")
 	errSolo     = errors.New("a version of counterfoil that must run alone serves this database: stop it first")
 )
@@ -298,7 +297,10 @@ func (f *follower) renew(ctx context.Context, conn *pgx.Conn, began time.Duratio
 			f.log.Warn("this node has not renewed its lease in time and was given up: it joins again, and reads what it missed", "lease", f.lease)
 		}
 		if f.refused { // whatever it is: not again without a pause
-			return errRefused
+			select {
+			case <-time.After(rejoinWait):
+			case <-ctx.Done():
+			}
 		}
 		f.refused = true
 		return nil
