@@ -104,7 +104,7 @@ $(NESTED_TESTS): in/%:
 
 .PHONY: test-rest
 test-rest: ## test-norace and test-nested at once, since each waits for much of its time
-	@$(MAKE) --no-print-directory -j2 -O test-norace $(NESTED_TESTS)
+	@$(MAKE) --no-print-directory -j2 $(if $(filter output-sync,$(.FEATURES)),-O) test-norace $(NESTED_TESTS)
 
 .PHONY: screenshots
 screenshots: ## docs/images/console-*.png anew: pictures of the console's pages
