@@ -23,12 +23,13 @@ const holdsAll = `NOT EXISTS (SELECT 1 FROM unnest(CAST($%d AS BIGINT[]), CAST($
 	WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.seq = a.seq AND e.hash = a.hash)
 	AND NOT EXISTS (SELECT 1 FROM removed_events r WHERE r.seq = a.seq AND r.hash = a.hash))`
 
+// note keeps an end of the log, unless it is empty or ends with an entry that has no hash, which nobody wrote as he should.
 func (a *answered) note(h head) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	n := len(a.heads)
 	switch {
-	case h.number == 0, n > 0 && a.heads[n-1].number == h.number && bytes.Equal(a.heads[n-1].hash, h.hash):
+	case h.hash == nil, n > 0 && a.heads[n-1].number == h.number && bytes.Equal(a.heads[n-1].hash, h.hash):
 	case n == maxAnswered:
 		a.heads[n-1], a.replaced = h, true
 	default:
