@@ -47,11 +47,12 @@ func TestReceiptOfTwoAtOnceInOneProcess(t *testing.T) {
 }
 
 // A revocation waits for others, or for this node's own follower, when a standby takes over that lacks it. It is not answered before
-// the ledger has made it in the log that took over.
+// the ledger has made it in the log that took over. Where everything is forgotten in the same log, by an entry that cannot be read, it is
+// answered once the node is alive again.
 func TestAnsweredWhileTheLogBecomesAnother(t *testing.T) {
 	t.Parallel()
-	for _, again := range []bool{false, true} {
-		t.Run(map[bool]string{false: "the first", true: "asked for again"}[again], func(t *testing.T) {
+	for _, what := range []string{"the first", "asked for again", "the same log"} {
+		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			url, ctx, op, id := postgrestest.NewDatabase(t), context.Background(), Operator(), "tok_lostlostlost"
 			must := func(err error) {
@@ -93,7 +94,7 @@ func TestAnsweredWhileTheLogBecomesAnother(t *testing.T) {
 			before, _ := s.Alive()
 
 			var lost atomic.Bool // the follower's connection
-			lost.Store(true)
+			lost.Store(what != "the same log")
 			t.Cleanup(s.Attach(func([]counterfoil.Event) error {
 				if lost.Load() {
 					return errors.New("the connection is lost")
@@ -101,7 +102,7 @@ func TestAnsweredWhileTheLogBecomesAnother(t *testing.T) {
 				return nil
 			}))
 			waiting, on, once := make(chan struct{}), make(chan struct{}), sync.Once{}
-			if again { // a node that died revoked it
+			if what == "asked for again" { // a node that died revoked it
 				body, err := json.Marshal(counterfoil.Event{ID: "evt_died", OrganizationID: org.ID, Target: counterfoil.Target{Kind: "token", ID: id}, Metadata: json.RawMessage("{}")})
 				must(err)
 				exec("UPDATE tokens SET revoked_at = 1, revoked_by = 'operator', version = version + 1 WHERE id = $1", id)
@@ -120,6 +121,22 @@ func TestAnsweredWhileTheLogBecomesAnother(t *testing.T) {
 				n, err := s.LastEvent(ctx)
 				return err == nil && n > kept
 			})
+			if what == "the same log" {
+				last, err := s.LastEvent(ctx)
+				must(err)
+				until("it is applied", func() bool { return s.Standing().Applied >= last })
+				slow, err := db.BeginTx(ctx, nil)
+				must(err)
+				_, err = slow.ExecContext(ctx, "SELECT 1 FROM nodes FOR UPDATE") // as the next renewal is
+				must(err)
+				exec("INSERT INTO events (id, organization, type, action, at, user_uuid, token, body) VALUES ('evt_strange', $1, 'tokens', 'x', 1, '', '', 'no JSON')", org.ID)
+				until("everything is forgotten", func() bool { now, alive := s.Alive(); return now != before && !alive })
+				close(on)
+				time.Sleep(200 * time.Millisecond)
+				must(slow.Rollback())
+				must(<-answered)
+				return
+			}
 			exec("UPDATE tokens SET revoked_at = 0, revoked_by = '' WHERE id = $1", id)
 			exec("DELETE FROM events WHERE seq > $1", kept)
 			lost.Store(false)

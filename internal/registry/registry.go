@@ -214,9 +214,10 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 				if now == epoch {
 					break
 				}
-				// The database may be another than it was committed to. What is found as the ledger says may just have been made so by
-				// somebody else, and is waited for.
+				// The database may be another than it was committed to; the receipt is of that one. What is found as the ledger says may
+				// just have been made so by somebody else, and is waited for.
 				epoch = now
+				r.awaitLife()
 				if _, err = r.KeepLedger(ctx); err == nil {
 					_, err = r.confirm(ctx, org, counterfoil.Receipt{}, confirming{committed: time.Now()})
 				}
@@ -227,6 +228,15 @@ func (r *Registry) do(ctx context.Context, c Caller, org string, op *Operation, 
 		r.remember(ctx, org)
 	}
 	return receipt, err
+}
+
+// awaitLife waits until this node is alive, without which it writes nothing, or has not been for long.
+func (r *Registry) awaitLife() {
+	for began := time.Now(); time.Since(began) < 2*store.MaxLease; time.Sleep(10 * time.Millisecond) {
+		if _, alive := r.Store.Alive(); alive {
+			return
+		}
+	}
 }
 
 // faulty answers a request of bad form: it finds what is wrong with the rest as well, where nothing can be written.
