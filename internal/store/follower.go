@@ -264,8 +264,9 @@ func (f *follower) head(ctx context.Context, conn *pgx.Conn) (number int64, hash
 	return number, hash, err
 }
 
-// sameLog is true where the log holds an entry with a hash, or without one, as somebody may have written it, whole or of retention's making, and retention took nothing after it, which
-// could not be read any more; or where the entry is 0. It is formatted with the numbers of the parameters.
+// sameLog is true where the log holds an entry with a hash, or without one, as somebody may have written it, whole or of retention's
+// making, and retention took nothing after it, which could not be read any more; or where the entry is 0. It is formatted with the
+// numbers of the parameters.
 const sameLog = `(CAST($%[1]d AS BIGINT) = 0 OR (EXISTS (SELECT 1 FROM events WHERE seq = $%[1]d AND hash IS NOT DISTINCT FROM $%[2]d)
 	OR EXISTS (SELECT 1 FROM removed_events WHERE seq = $%[1]d AND hash = $%[2]d)) AND (SELECT COALESCE(MAX(seq), 0) FROM removed_events) <= $%[1]d)`
 
