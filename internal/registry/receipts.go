@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -103,10 +104,10 @@ func confirmedLater(receipt, again counterfoil.Receipt, now time.Time) counterfo
 	late := max(milliseconds(now.Sub(receipt.RevokedAt))-again.TookMS, 0)
 	for i := range again.Nodes {
 		if ms := again.Nodes[i].ConfirmedInMS; ms != nil {
-			*ms += late
+			*ms = math.Round((*ms+late)*1e6) / 1e6 // whole nanoseconds, as in a first answer
 		}
 	}
-	receipt.Complete, receipt.TookMS, receipt.Nodes = again.Complete, again.TookMS+late, again.Nodes
+	receipt.Complete, receipt.TookMS, receipt.Nodes = again.Complete, math.Round((again.TookMS+late)*1e6)/1e6, again.Nodes
 	return receipt
 }
 
