@@ -1,10 +1,12 @@
 package console_test
 
 import (
+	"database/sql"
 	"io"
 	"mime/quotedprintable"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +23,9 @@ import (
 // can want them again. The log tells of the places, and of the switch.
 func TestNoticesSwitchedOff(t *testing.T) {
 	in := mailtest.Serve(t, nil, "", "")
+	var dir string
 	d := newDesk(t, counterfoiltest.WithConfig(func(c *server.Config) {
+		dir = c.Dir
 		c.SignIn.Mail = mail.Config{Server: in.Address, Security: "none", From: "book@example.com"}
 	}))
 	letter := func() (to, text string) {
@@ -78,11 +82,28 @@ func TestNoticesSwitchedOff(t *testing.T) {
 	used("192.0.2.1") // where it is at home
 	used("198.51.100.1", d.Owner.Email)
 	used("203.0.113.1", d.Owner.Email)
+	d.untilNobodyIsWrittenTo(dir) // hers is thrown away after the owner's was sent
 	grace.cookies = map[string]string{}
 	grace.send(http.MethodPost, "/sign-in", url.Values{"email": {email}, "password": {password}}).says(http.StatusSeeOther)
 	grace.does("/account/notices", "new_place", "on").says(http.StatusOK, "You get mails about new places again.", "used from a new place on")
 	if texts := used("2001:db8::1", d.Owner.Email, email); strings.Contains(texts, "198.51.100.1") {
 		t.Errorf("what was not wanted came later: %s", texts)
+	}
+}
+
+// untilNobodyIsWrittenTo waits until no letter is left in the database of a directory.
+func (d *desk) untilNobodyIsWrittenTo(dir string) {
+	d.t.Helper()
+	db := must[*sql.DB](d.t)(sql.Open("sqlite", filepath.Join(dir, "counterfoil.db")+"?_pragma=busy_timeout(5000)&mode=ro"))
+	defer db.Close()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		var left int
+		if err := db.QueryRow("SELECT COUNT(*) FROM letters").Scan(&left); err != nil || time.Now().After(deadline) {
+			d.t.Fatalf("%d letters are left (%v)", left, err)
+		}
+		if left == 0 {
+			return
+		}
 	}
 }
 
