@@ -47,19 +47,7 @@ func TestARevocationWaitsForNoOther(t *testing.T) {
 	var group sync.WaitGroup
 	group.Go(func() { _, _ = h.RevokeToken(context.Background(), Operator(), h.alpha.ID, "tok_slowslowslow", "") })
 	<-under
-	done := make(chan error, 1)
-	go func() {
-		_, err := h.RevokeToken(context.Background(), Operator(), h.alpha.ID, "tok_quickquickqu", "")
-		done <- err
-	}()
-	select {
-	case err := <-done:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(3 * time.Second):
-		t.Error("a revocation of one token is not answered as long as another's is under way")
-	}
+	h.revokesAtOnce(t, "tok_quickquickqu") // while another's is under way
 	close(on)
 	group.Wait()
 }
@@ -69,19 +57,7 @@ func TestARevocationReadsNothing(t *testing.T) {
 	h := newHouse(t)
 	h.tokens(t, "tok_quickquickqu")
 	free := h.nobodyReads()
-	done := make(chan error, 1)
-	go func() {
-		_, err := h.RevokeToken(context.Background(), Operator(), h.alpha.ID, "tok_quickquickqu", "")
-		done <- err
-	}()
-	select {
-	case err := <-done:
-		if err != nil {
-			t.Errorf("a revocation that is in force is answered with %v", err)
-		}
-	case <-time.After(3 * time.Second):
-		t.Error("a revocation that is in force is not answered as long as nobody can read")
-	}
+	h.revokesAtOnce(t, "tok_quickquickqu")
 	free()
 }
 
@@ -109,6 +85,24 @@ func TestRulesAreRemembered(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// revokesAtOnce revokes a token, which must be answered before what holds others up is over.
+func (h *house) revokesAtOnce(t *testing.T, token string) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() {
+		_, err := h.RevokeToken(context.Background(), Operator(), h.alpha.ID, token, "")
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("a revocation is answered with %v", err)
+		}
+	case <-time.After(3 * time.Second):
+		t.Error("a revocation is not answered")
 	}
 }
 

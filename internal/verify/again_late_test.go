@@ -28,20 +28,13 @@ func TestAskedAgainWhileARenewalIsUnderWay(t *testing.T) {
 		return c
 	}
 	conn, slow, table := connect(), connect(), connect()
-	met := func(what, from string) {
-		eventually(t, what, func() bool {
-			var n int
-			o.must(conn.QueryRow(ctx, "SELECT COUNT(*) FROM "+from).Scan(&n))
-			return n > 0
-		})
-	}
 	o.followed()
 	o.warm(o.Verifier)
 	renewal, err := slow.Begin(ctx)
 	o.must(err)
 	_, err = renewal.Exec(ctx, "SELECT 1 FROM nodes FOR UPDATE")
 	o.must(err)
-	met("the follower waits", "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%UPDATE nodes%'")
+	o.met("the follower waits", conn, renewalWaits)
 	o.revokeAndDie(conn, "bob")
 	o.must(o.revoke("bob")) // answered
 
@@ -56,7 +49,7 @@ func TestAskedAgainWhileARenewalIsUnderWay(t *testing.T) {
 		}
 		locked <- err
 	}()
-	met("the table is locked, or will be next", "pg_locks WHERE relation = 'events'::regclass AND mode = 'AccessExclusiveLock'")
+	o.met("the table is locked, or will be next", conn, "pg_locks WHERE relation = 'events'::regclass AND mode = 'AccessExclusiveLock'")
 	o.must(renewal.Rollback(ctx))
 	for end := time.Now().Add(time.Second); time.Now().Before(end); {
 		if check(t, o.Verifier, o.tokens["bob"].Secret, reading()) == counterfoil.CodeOK {

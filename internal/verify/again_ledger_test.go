@@ -111,11 +111,7 @@ func TestComparedByTwoAtOnce(t *testing.T) {
 			o.must(err)
 			_, err = conn.Exec(ctx, "SELECT pg_notify('counterfoil_log', 'beat')")
 			o.must(err)
-			eventually(t, "the follower waits", func() bool {
-				var n int
-				o.must(conn.QueryRow(ctx, "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%UPDATE nodes%'").Scan(&n))
-				return n > 0
-			})
+			o.met("the follower waits", conn, renewalWaits)
 			if where == "own" {
 				close(on[0])
 			} else { // as the server does in each new epoch, within a second

@@ -70,6 +70,19 @@ func (o *organization) revokeAndDie(conn *pgx.Conn, token string) {
 	o.must(conn.SendBatch(context.Background(), batch).Close()) // one transaction
 }
 
+// renewalWaits are the renewals of a lease that wait for a lock.
+const renewalWaits = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%UPDATE nodes%'"
+
+// met waits until there is a row of something.
+func (o *organization) met(what string, conn *pgx.Conn, from string) {
+	o.Helper()
+	eventually(o, what, func() bool {
+		var n int
+		o.must(conn.QueryRow(context.Background(), "SELECT COUNT(*) FROM "+from).Scan(&n))
+		return n > 0
+	})
+}
+
 // followed waits until the log is applied to its end.
 func (o *organization) followed() {
 	o.Helper()
@@ -103,11 +116,7 @@ func TestAskedAgainWhereTheFirstDied(t *testing.T) {
 	o.must(err)
 	_, err = tx.Exec(ctx, "SELECT 1 FROM nodes FOR UPDATE")
 	o.must(err)
-	eventually(t, "the follower waits", func() bool {
-		var n int
-		o.must(conn.QueryRow(ctx, "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%UPDATE nodes%'").Scan(&n))
-		return n > 0
-	})
+	o.met("the follower waits", conn, renewalWaits)
 	o.revokeAndDie(conn, "bob")
 	o.must(o.revoke("bob")) // answered
 	o.wants(o.tokens["bob"].Secret, reading(), revoked)
